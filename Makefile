@@ -1,0 +1,49 @@
+# make env    the environment in .venv, from requirements.lock
+# make run    pass sample messages through `postroom filter` into var/ and show what became of each
+# make check  format, lint, types, import directions, generated files fresh
+# make test   everything under tests/; as root on Debian it first installs the servers that tests start
+# make bench  measure beside peers; CORPUS=DIR adds a directory of messages
+# make lock   resolve requirements.lock anew
+
+PYTHON ?= python3
+BIN := .venv/bin
+CORPUS ?= tests/messages
+WORKERS ?= auto
+
+.PHONY: env run check test bench lock generated
+
+env: .venv/ready
+
+.venv/ready: requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import ensurepip' 2>/dev/null || tests/install-servers python3-venv
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps --editable .
+	@touch $@
+
+run: env
+	@$(BIN)/python deploy/samples/run.py var
+
+check: env
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(BIN)/python -m postroom.settings.schema --check config
+
+generated: env
+	$(BIN)/python -m postroom.settings.schema --write config
+
+test: env
+	@tests/install-servers postgresql strace
+	$(BIN)/pytest -n $(WORKERS)
+
+bench: env
+	$(BIN)/python benchmarks/message.py --corpus $(CORPUS)
+	$(BIN)/python benchmarks/rules.py
+	$(BIN)/python benchmarks/ledger.py
+	$(BIN)/python benchmarks/filter.py
+
+lock:
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
+	  --extra postgresql --group dev --group bench pyproject.toml -o requirements.lock

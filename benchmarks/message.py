@@ -1,0 +1,234 @@
+"""The parser beside its peers: speed, memory, hostile input, damaged messages.
+
+python benchmarks/message.py [--corpus DIR] [--generated N] [--rounds N] [--mutations N] [--only SECTION …]
+
+Every file below DIR that ends in .eml or .msg is read, with N generated messages. Medians over the messages of the
+best of the rounds; ratios are peer to ours, so that 20 means that ours is 20 times as fast. Exit status 1 where an
+aim is missed.
+"""
+
+import argparse
+import email
+import gc
+import mmap
+import statistics
+import sys
+import tempfile
+import time
+import tracemalloc
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from corpus import messages, sized
+from hostile import HOSTILE
+from mutations import mutated
+from postroom.message import parse
+from readers import FULL, SHORT, Reader
+
+MB = 1_000_000
+SECTIONS = ("speed", "attachment", "hostile", "mutations")
+
+
+class Aims:
+    """What was to be reached, and what was not."""
+
+    def __init__(self) -> None:
+        self.missed: list[str] = []
+
+    def check(self, text: str, *, reached: bool) -> None:
+        print(f"  {'ok  ' if reached else 'MISS'} {text}")
+        if not reached:
+            self.missed.append(text)
+
+
+def collected(directories: Sequence[Path], generated: int) -> list[bytes]:
+    files = sorted(
+        file for directory in directories for file in directory.rglob("*") if file.suffix in (".eml", ".msg")
+    )
+    return [*(file.read_bytes() for file in files), *messages(generated)]
+
+
+def timed(reader: Reader, corpus: Sequence[bytes], rounds: int) -> tuple[list[float], int]:
+    """Give the best seconds for each message, and how many raised."""
+    seconds, raised = [], 0
+    for raw in corpus:
+        best = float("inf")
+        failed = False
+        for _ in range(rounds):
+            start = time.perf_counter()
+            try:
+                reader(raw)
+            except Exception:  # The peers raise whatever they like; that is counted.
+                failed = True
+            best = min(best, time.perf_counter() - start)
+        seconds.append(best)
+        raised += failed
+    return seconds, raised
+
+
+def speed(corpus: Sequence[bytes], rounds: int, aims: Aims) -> None:
+    print(f"\n{len(corpus)} messages, {sum(map(len, corpus)) / MB:.1f} MB")
+    for title, readers, wanted in (
+        (
+            "full access: every header and every part decoded",
+            FULL,
+            {"email, policy.default": 20, "email, compat32": 1.2},
+        ),
+        ("five headers and the text", SHORT, {"email, compat32": 2}),
+    ):
+        print(f"\n{title}\n  {'':24} {'median':>10} {'p99':>10} {'ratio':>7} {'raised':>7}")
+        medians = {}
+        for name, reader in readers.items():
+            gc.collect()
+            seconds, raised = timed(reader, corpus, rounds if name != "email, policy.default" else 1)
+            medians[name] = statistics.median(seconds)
+            p99 = sorted(seconds)[int(len(seconds) * 0.99)]
+            ratio = medians[name] / medians["postroom"]
+            print(f"  {name:24} {medians[name] * 1e6:7.0f} us {p99 * 1e6:7.0f} us {ratio:7.2f} {raised:7}")
+            if name == "postroom":
+                aims.check("nothing raised", reached=raised == 0)
+        for name, least in wanted.items():
+            ratio = medians[name] / medians["postroom"]
+            aims.check(f"{least} times {name}: {ratio:.2f}", reached=ratio >= least)
+
+
+def measured(action: Callable[[], object], rounds: int = 3) -> tuple[float, float]:
+    """Give the best seconds, and the megabytes at the peak above those before, of another run."""
+    best = float("inf")
+    for _ in range(rounds):
+        gc.collect()
+        start = time.perf_counter()
+        action()
+        best = min(best, time.perf_counter() - start)
+    gc.collect()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    action()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return best, (peak - before) / MB
+
+
+def attachment(directory: Path, aims: Aims) -> None:
+    source, target = directory / "large.eml", directory / "large.bin"
+    source.write_bytes(sized(25 * MB))
+    raw = source.read_bytes()
+
+    def index() -> object:
+        return parse(raw).parts
+
+    def index_mapped() -> object:
+        with source.open("rb") as file:
+            return parse(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ)).parts
+
+    def save() -> None:
+        with target.open("wb") as file:
+            for chunk in parse(raw).attachments[0].iter_content():
+                file.write(chunk)
+
+    def save_compat32() -> None:
+        message = email.message_from_bytes(raw)
+        with target.open("wb") as file:
+            for part in message.walk():
+                content = part.get_payload(decode=True)
+                if part.get_content_type() == "application/pdf" and isinstance(content, bytes):
+                    file.write(content)
+
+    rows = {
+        "index": index,
+        "index, mmap": index_mapped,
+        "write the attachment": save,
+        "compat32, the same": save_compat32,
+    }
+    print(f"\nan attachment of 25 MB\n  {'':24} {'ms':>8} {'extra MB':>9}")
+    results = {name: measured(action) for name, action in rows.items()}
+    for name, (seconds, extra) in results.items():
+        print(f"  {name:24} {seconds * 1e3:8.1f} {extra:9.2f}")
+    for name in ("index", "index, mmap"):
+        aims.check(f"{name}: under 2 MB extra: {results[name][1]:.2f}", reached=results[name][1] < 2)
+    ours, theirs = results["write the attachment"], results["compat32, the same"]
+    aims.check(f"written with under 4 MB extra: {ours[1]:.2f}", reached=ours[1] < 4)
+    aims.check(f"at most half of compat32's time: {ours[0] / theirs[0]:.2f}", reached=ours[0] <= theirs[0] / 2)
+
+
+def everything(raw: bytes) -> None:
+    """Read all that a message has, defects and JSON included."""
+    message = parse(raw)
+    _ = message.body, message.attachments, message.defects
+    for part in message.parts:
+        _ = part.content, part.text
+    message.model_dump(mode="json")
+
+
+def hostile(aims: Aims) -> None:
+    print(
+        f"\nhostile input, everything read\n  {'':36} {'MB':>6} {'n: ms':>8} {'2n':>8} {'4n':>8} {'ms/MB':>7} {'4n/n':>6}"
+    )
+    slow, bent = [], []
+    for name, (make, n) in HOSTILE.items():
+        times, size = [], 0
+        for factor in (1, 2, 4):
+            raw = make(n * factor)
+            size = len(raw)
+            best = float("inf")
+            for _ in range(3):
+                gc.collect()
+                start = time.perf_counter()
+                everything(raw)
+                best = min(best, time.perf_counter() - start)
+            times.append(best * 1e3)
+        per_mb = max(times[number] / (size / MB / 4 * 2**number) for number in range(3))
+        growth = times[2] / times[0]
+        columns = " ".join(f"{value:8.1f}" for value in times)
+        print(f"  {name:36} {size / 4 / MB:6.2f} {columns} {per_mb:7.1f} {growth:6.1f}")
+        slow += [name] if per_mb > 150 else []
+        bent += [name] if growth > 6 and times[2] > 5 else []
+    aims.check(f"nothing over 150 ms per MB: {', '.join(slow) or 'nothing is'}", reached=not slow)
+    aims.check(
+        f"linear: four times the input at most six times the time: {', '.join(bent) or 'all are'}", reached=not bent
+    )
+
+
+def mutations(corpus: Sequence[bytes], count: int, aims: Aims) -> None:
+    raised = lost = 0
+    worst = 0.0
+    for raw in mutated(corpus, count, seed=1):
+        start = time.perf_counter()
+        try:
+            everything(raw)
+            message = parse(raw)
+            lost += bytes(message.raw) != raw or any(not 0 <= p.start <= p.body_start <= p.end for p in message.parts)
+        except Exception as error:  # None may come; each is counted and shown.
+            raised += 1
+            print(f"  {type(error).__name__} at {error.__traceback__ and error.__traceback__.tb_lineno}: {raw[:60]!r}")
+        worst = max(worst, time.perf_counter() - start)
+    print(f"\n{count} damaged messages: {raised} raised, {lost} lost bytes, slowest {worst * 1e3:.1f} ms")
+    aims.check("no exception, every byte kept", reached=not raised and not lost)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--corpus", type=Path, action="append", default=[])
+    parser.add_argument("--generated", type=int, default=200)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--mutations", type=int, default=50_000)
+    parser.add_argument("--only", choices=SECTIONS, action="append")
+    options = parser.parse_args()
+    wanted = options.only or SECTIONS
+    corpus = collected(options.corpus, options.generated)
+    aims = Aims()
+    if "speed" in wanted:
+        speed(corpus, options.rounds, aims)
+    if "attachment" in wanted:
+        with tempfile.TemporaryDirectory() as directory:
+            attachment(Path(directory), aims)
+    if "hostile" in wanted:
+        hostile(aims)
+    if "mutations" in wanted:
+        mutations(corpus, options.mutations, aims)
+    print(f"\n{len(aims.missed)} aims missed" if aims.missed else "\nall aims reached")
+    return 1 if aims.missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,180 @@
+"""The composition root: settings become ledger, spool, tools and worker, and nothing else builds these."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from mmap import mmap
+from pathlib import Path
+
+from postroom.errors import Permanent, PostroomError, Temporary
+from postroom.ledger import Ledger, Retention
+from postroom.logs import StandardError
+from postroom.pipeline.tools import Memory, Reservation, Tools
+from postroom.pipeline.view import Home
+from postroom.settings import Mailbox, Settings, load, load_pipelines
+from postroom.spool import Blob, Spool, collect_orphans
+from postroom.steps.store import Nowhere, Store
+from postroom.transports.files import explained, make_directories
+from postroom.work import Worker
+
+# Longer than any one message may take. A process that is gone loses its lease at once.
+LEASE = timedelta(hours=1)
+TIDY = timedelta(days=1)
+ABANDONED = timedelta(days=10)
+ROUNDS = 20  # of removing rows whose time is over, each bounded
+
+
+@dataclass(frozen=True, kw_only=True)
+class Site:
+    """Everything that one mailbox of standard input needs."""
+
+    settings: Settings
+    name: str
+    mailbox: Mailbox
+    pipeline: str
+    ledger: Ledger
+    spool: Spool
+    tools: Tools
+    worker: Worker
+    home: Home
+
+    @contextmanager
+    def reading(self, content: bytes | Blob) -> Iterator[bytes | mmap]:
+        """The bytes of an arrival, wherever they lie."""
+        if isinstance(content, bytes):
+            yield content
+            return
+        with self.spool.open(content.name) as raw:
+            yield raw
+
+
+@contextmanager
+def open_site(config: Path | None, *, mailbox: str | None, pipeline: str | None, passes: bool) -> Iterator[Site]:
+    """What `postroom filter` works with. Raises Misconfigured and Temporary."""
+    settings = load(config)
+    name = standard_input(settings, mailbox)
+    chosen = settings.mailboxes[name]
+    going = pipeline or settings.pipeline_of(name)
+    assert going is not None, "the settings were checked"
+    state = settings.state_of(name)
+    spool = open_spool(settings, state)
+    log = StandardError(format=settings.logs.format, level="error" if settings.logs.level == "error" else "warning")
+    with open_ledger(settings, state) as ledger:
+        tools = make_tools(settings, state, ledger)
+        # Read before the message is taken: an operator's mistake is found while the caller still has it.
+        rules = load_pipelines(settings, [going])
+        worker = Worker(
+            ledger=ledger,
+            spool=spool,
+            tools=tools,
+            pipelines=lambda wanted: rules if wanted in rules else load_pipelines(settings, [wanted]),
+            retry=settings.retry,
+            log=log,
+        )
+        yield Site(
+            settings=settings,
+            name=name,
+            mailbox=chosen,
+            pipeline=going,
+            ledger=ledger,
+            spool=spool,
+            tools=tools,
+            worker=worker,
+            home=home(chosen, passes=passes),
+        )
+
+
+def standard_input(settings: Settings, wanted: str | None) -> str:
+    """The mailbox that `filter` feeds: the one named, or the only one. Raises Permanent with the remedy."""
+    known = [name for name, mailbox in settings.mailboxes.items() if mailbox.url == "stdin:"]
+    if wanted is not None:
+        if wanted not in known:
+            raise Permanent(f"no mailbox `{wanted}` has the url stdin:; there are: {', '.join(known) or 'none'}")
+        return wanted
+    if len(known) != 1:
+        raise Permanent(f"say which mailbox with --mailbox; there are: {', '.join(known) or 'none'}")
+    return known[0]
+
+
+def home(mailbox: Mailbox, *, passes: bool) -> Home:
+    """Where keep, move, copy and flag of a mailbox act."""
+    if mailbox.store is None:
+        return Nowhere(passes=passes)
+    return Store(str(mailbox.store), passes=passes)
+
+
+def open_spool(settings: Settings, state: Path) -> Spool:
+    """The spool, its directories made when something is written."""
+    with explained(state):
+        make_directories(state, 0o700)
+    return Spool(settings.spool_directory(state), min_free=settings.spool.min_free)
+
+
+@contextmanager
+def open_ledger(settings: Settings, state: Path) -> Iterator[Ledger]:
+    """The ledger, made where there is none. Raises Temporary where its file is gone and its blobs are not."""
+    url = settings.ledger_url(state)
+    file = Path(url.removeprefix("sqlite:///"))
+    if url.startswith("sqlite:") and not file.exists():
+        spool = Spool(settings.spool_directory(state))
+        if next(spool.listing(datetime.now(UTC)), None) is not None:
+            raise Temporary(
+                f"there are messages in {settings.spool_directory(state)}, but their ledger {file} is gone: "
+                "restore it from a backup, or move the messages away to begin anew"
+            )
+    secret = settings.ledger.secret()
+    ledger = Ledger.open(url, password=secret.get_secret_value() if secret else None)
+    try:
+        yield ledger
+    finally:
+        ledger.close()
+
+
+def make_tools(settings: Settings, state: Path, memory: Memory) -> Tools:
+    """The context of steps and effects."""
+    return Tools(
+        clock=lambda: datetime.now(UTC),
+        timezone=settings.zone,
+        host=settings.host,
+        files=state / "files",
+        quarantine=state / "quarantine",
+        memory=memory,
+        trust=settings.trusted,
+        limits=settings.limits.parser,
+        match_limit=settings.limits.match,
+    )
+
+
+def tidy(site: Site) -> None:
+    """Once a day, what no sweeper does for standard input: end what is over. The message is settled by now, so that
+    an error here is left for the next day."""
+    stamp = site.settings.state_of(site.name) / "tidied"
+    now = datetime.now(UTC)
+    with suppress(OSError, PostroomError):
+        with suppress(FileNotFoundError):
+            if now.timestamp() - stamp.stat().st_mtime < TIDY.total_seconds():
+                return
+        stamp.touch(mode=0o600)
+        site.ledger.abandon([site.name], older_than=ABANDONED)
+        policy = Retention(settled=site.settings.retention.settled, dead=site.settings.retention.dead)
+        for _ in range(ROUNDS):
+            retained = site.ledger.retain(policy)
+            for name in retained.blobs:
+                site.spool.delete(name)
+            if not retained.rows:
+                break
+        collect_orphans(site.ledger.known_blobs, site.spool, now=now)
+
+
+class Forgetful:
+    """A memory for planning without a ledger (`explain`): it knows nothing and keeps nothing."""
+
+    def reserve(self, space: str, key: str, holder: str, period: timedelta) -> Reservation:
+        return Reservation.FREE
+
+    def remember(self, space: str, key: str, holder: str, period: timedelta) -> bool:
+        return True
+
+    def recall(self, space: str, key: str) -> bool:
+        return False

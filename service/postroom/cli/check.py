@@ -1,0 +1,75 @@
+"""`postroom check`: the configuration and every pipeline, looked at without touching the network."""
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+
+from postroom.cli.output import print_json
+from postroom.errors import Located, Misconfigured
+from postroom.settings.load import find
+from postroom.settings.review import Review, review
+
+CONFIGURATION = 78  # sysexits.h: EX_CONFIG
+
+
+def check(
+    config: Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")] = None,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Check postroom.yaml and all pipelines: prints every problem with its place and ends with 78."""
+    found = looked_at(config)
+    if json:
+        print_json(
+            {
+                "file": str(found.file),
+                "problems": [_problem(one) for one in found.problems],
+                "mailboxes": dict(found.mailboxes),
+                "pipelines": dict(found.pipelines),
+            }
+        )
+    elif found.problems:
+        for one in found.problems:
+            print(one, file=sys.stderr)
+        print(_count(len(found.problems), "problem"), file=sys.stderr)
+    else:
+        print(_summary(found))
+    if found.problems:
+        sys.exit(CONFIGURATION)
+
+
+def looked_at(config: Path | None) -> Review:
+    """The review of a file, or of the one that is found."""
+    try:
+        return review(config or find())
+    except Misconfigured as error:
+        return Review(file=Path("postroom.yaml"), problems=error.problems)
+
+
+def _problem(one: Located) -> dict[str, JsonValue]:
+    return {
+        "file": one.file,
+        "line": one.line,
+        "column": one.column,
+        "path": list(one.problem.path),
+        "text": one.problem.text,
+    }
+
+
+def _summary(found: Review) -> str:
+    counted = {
+        "mailbox": len(found.mailboxes),
+        "pipeline": len(found.pipelines),
+        "rule": sum(found.pipelines.values()),
+    }
+    lines = [f"{found.file} is good: " + ", ".join(_count(number, noun) for noun, number in counted.items())]
+    lines += [f"  mailbox {name} goes through {pipeline}" for name, pipeline in found.mailboxes.items()]
+    lines += [f"  pipeline {name}: {_count(rules, 'rule')}" for name, rules in found.pipelines.items()]
+    return "\n".join(lines)
+
+
+def _count(number: int, noun: str) -> str:
+    plural = noun + ("es" if noun.endswith("x") else "s")
+    return f"{number} {noun if number == 1 else plural}"

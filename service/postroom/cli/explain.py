@@ -1,0 +1,134 @@
+"""`postroom explain`: which rules a message meets and why, and what would be done. Nothing is."""
+
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+
+from postroom.app import Forgetful, home, make_tools, standard_input
+from postroom.cli.output import print_json
+from postroom.errors import Permanent
+from postroom.message import Message, parse
+from postroom.pipeline.condition import Why
+from postroom.pipeline.planner import Explained
+from postroom.pipeline.planner import explain as planned
+from postroom.pipeline.view import Envelope, View
+from postroom.settings import load, load_pipeline
+from postroom.sources.stdin import return_path
+
+MARKS = {True: "✓", False: "✗", None: "?"}
+
+
+def explain(
+    files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Messages; - is standard input.")],
+    config: Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")] = None,
+    pipeline: Annotated[str | None, typer.Option(help="A name, or a path where it holds / or ends in .yaml.")] = None,
+    mailbox: Annotated[str | None, typer.Option(help="As if it came from this mailbox.")] = None,
+    sender: Annotated[str | None, typer.Option(help="Reverse-path.")] = None,
+    recipient: Annotated[list[str] | None, typer.Option(help="Of the envelope; may be repeated.")] = None,
+    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+) -> None:
+    """Show which rules a message meets and why, and what would be done. Nothing is done."""
+    bench = Bench(config, pipeline, mailbox)
+    found = []
+    for file in files:
+        message = parse(read(file))
+        envelope = Envelope(
+            sender=sender if sender is not None else return_path(bytes(message.raw[:65536])),
+            recipients=tuple(recipient or ()),
+        )
+        explained = bench.explain(message, envelope)
+        if json:
+            found.append(described(str(file), message, explained))
+        else:
+            for line in lines(str(file), message, explained):
+                print(line)
+    if json:
+        print_json(found)
+
+
+def read(file: Path) -> bytes:
+    if str(file) == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        raise Permanent(f"{file}: {error.strerror}") from error
+
+
+class Bench:
+    """Settings and rules, as they would be for a mailbox of standard input, without ledger and effects."""
+
+    def __init__(self, config: Path | None, pipeline: str | None, mailbox: str | None) -> None:
+        self.settings = load(config)
+        self.mailbox = standard_input(self.settings, mailbox)
+        named = pipeline or self.settings.pipeline_of(self.mailbox)
+        assert named is not None, "the settings were checked"
+        loaded = load_pipeline(named, self.settings)
+        self.name, self.pipelines = loaded.file.pipeline.name, loaded.pipelines
+        self.tools = make_tools(self.settings, self.settings.state_of(self.mailbox), Forgetful())
+
+    def explain(self, message: Message, envelope: Envelope) -> Explained:
+        now = self.tools.clock()
+        view = View(
+            message=message,
+            envelope=envelope,
+            mailbox=self.mailbox,
+            key="explain",
+            home=home(self.settings.mailboxes[self.mailbox], passes=False),
+            received=now,
+            now=now,
+        )
+        return planned(self.pipelines, self.name, view, self.tools)
+
+
+def lines(file: str, message: Message, explained: Explained) -> Iterator[str]:
+    """A readable tree: rules with their conditions and reasons, then facts, then what would be done."""
+    yield f"{file}: {message.size} octets, {message.subject or 'no subject'}"
+    if message.defects:
+        yield f"  odd: {', '.join(message.defects)}"
+    for trace, why in explained.rules:
+        yield f"  {MARKS[trace.held]} {trace.pipeline}: {trace.rule}"
+        if why is not None:
+            yield from _reasons(why, "      ")
+        for note in trace.notes:
+            yield f"      note: {note}"
+    facts = explained.plan.facts.model_dump(mode="json", exclude_defaults=True)
+    if facts:
+        yield f"  facts: {facts}"
+    yield "  would do:"
+    for line in explained.plan.lines:
+        yield f"    {line}{f'   ({line.rule})' if line.rule else ''}"
+
+
+def _reasons(why: Why, indent: str) -> Iterator[str]:
+    compared = f"   with {why.compared}" if why.compared else ""
+    yield f"{indent}{MARKS[why.held]} {why.asked}{compared}"
+    for part in why.parts:
+        yield from _reasons(part, indent + "  ")
+
+
+def described(file: str, message: Message, explained: Explained) -> JsonValue:
+    """One message for `--json`."""
+    return {
+        "file": file,
+        "message": message.model_dump(mode="json"),
+        "rules": [
+            {**trace.model_dump(mode="json"), "why": _why(why) if why is not None else None}
+            for trace, why in explained.rules
+        ],
+        "facts": explained.plan.facts.model_dump(mode="json"),
+        "plan": [line.model_dump(mode="json") for line in explained.plan.lines],
+    }
+
+
+def _why(why: Why) -> JsonValue:
+    return {
+        "asked": why.asked,
+        "held": why.held,
+        "compared": why.compared,
+        "parts": [_why(part) for part in why.parts],
+    }

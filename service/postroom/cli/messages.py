@@ -1,0 +1,192 @@
+"""`postroom messages`, `show`, `replay`, `drop`: what is in the ledger, and a person's decisions about it."""
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from pydantic import JsonValue
+
+from postroom.app import LEASE, open_ledger, open_site, open_spool, standard_input
+from postroom.cli.output import print_json, print_table, when
+from postroom.errors import Permanent
+from postroom.ledger import Lease, Ledger, Owner, Query, Row, Shown, State
+from postroom.settings import load
+from postroom.spool import Spool
+
+Config = Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")]
+OfMailbox = Annotated[str | None, typer.Option(help="Only this mailbox.")]
+Ids = Annotated[list[int], typer.Argument(metavar="ID...")]
+Json = Annotated[bool, typer.Option("--json", help="For programs.")]
+
+
+def messages(
+    config: Config = None,
+    mailbox: OfMailbox = None,
+    dead: Annotated[bool, typer.Option(help="Only dead letters.")] = False,
+    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
+    message_id: Annotated[str | None, typer.Option(help="Only those with this Message-ID.")] = None,
+    limit: Annotated[int, typer.Option(min=1, help="So many, newest first.")] = 100,
+    json: Json = False,
+) -> None:
+    """List messages, newest first. Ends with 1 where there are none."""
+    states = (State.DEAD,) if dead else (state,) if state else ()
+    with opened(config, mailbox) as (ledger, _):
+        query = Query(states=states, mailbox=mailbox, message_id=message_id, limit=limit)
+        found = [shown for row in ledger.find(query) if (shown := ledger.show(row.id))]
+    if json:
+        print_json([described(shown) for shown in found])
+    else:
+        headings = ("ID", "RECEIVED", "MAILBOX", "STATE", "OUTCOME", "SIZE", "EFFECTS")
+        print_table(headings, [_line(shown) for shown in found])
+    if not found:
+        sys.exit(1)
+
+
+def show(
+    number: Annotated[int, typer.Argument(metavar="ID")],
+    config: Config = None,
+    mailbox: OfMailbox = None,
+    raw: Annotated[bool, typer.Option("--raw", help="The message itself, as it came.")] = False,
+    json: Json = False,
+) -> None:
+    """Show one message: its envelope, its effects, and what became of them."""
+    with opened(config, mailbox) as (ledger, spool):
+        shown = ledger.show(number)
+        if shown is None:
+            raise Permanent(f"there is no message {number}")
+        if raw:
+            _write_raw(ledger, spool, shown.row)
+            return
+    if json:
+        print_json(described(shown))
+        return
+    row = shown.row
+    facts = {
+        "message": f"{row.id} ({row.message_id or 'without Message-ID'})",
+        "received": when(row.received_at),
+        "mailbox": row.mailbox,
+        "pipeline": row.pipeline,
+        "state": f"{row.state}{f', {row.outcome}' if row.outcome else ''}",
+        "envelope": f"{_sender(row)} to {', '.join(row.recipients) or 'nobody named'}",
+        "size": f"{row.size} octets",
+        "error": row.error or "",
+    }
+    for name, text in facts.items():
+        if text:
+            print(f"{name:>9}  {text}")
+    for effect in shown.effects:
+        what = f"{effect.record.word} {effect.record.target}".rstrip()
+        more = f" ({effect.error})" if effect.error else ""
+        print(f"{effect.record.ordinal:>9}  {what}: {effect.state}{more}")
+
+
+def replay(
+    numbers: Ids,
+    config: Config = None,
+    mailbox: OfMailbox = None,
+    from_effect: Annotated[int | None, typer.Option(metavar="N", help="Also repeat effects from this one on.")] = None,
+    plan_again: Annotated[bool, typer.Option(help="By today's rules; effects that were done stay done.")] = False,
+) -> None:
+    """Work on messages once more, here and now: what failed is tried again, what was done stays done."""
+    failed = False
+    with open_site(config, mailbox=mailbox, pipeline=None, passes=False) as site:
+        for number in numbers:
+            if not site.ledger.replay(number, from_effect=from_effect, again=plan_again):
+                raise Permanent(f"there is no message {number}, or its bytes are gone")
+            for claim in site.ledger.claim([number], Lease(Owner.current(), LEASE)):
+                verdict = site.worker.process(claim, site.home, settle=True, patient=False)
+                failed = failed or verdict.state != "done"
+                print(f"{number}: {verdict.state}{f' ({verdict.error})' if verdict.error else ''}")
+    if failed:
+        sys.exit(1)
+
+
+def drop(
+    numbers: Ids,
+    reason: Annotated[str, typer.Option(help="Why; kept in the ledger.")],
+    config: Config = None,
+    mailbox: OfMailbox = None,
+) -> None:
+    """Set messages aside for good; nothing more is done with them."""
+    with opened(config, mailbox) as (ledger, _):
+        for number in numbers:
+            if not ledger.drop(number, reason):
+                raise Permanent(f"there is no message {number} that could be dropped: it ended well, or is not there")
+            print(f"{number}: dropped")
+
+
+@contextmanager
+def opened(config: Path | None, mailbox: str | None) -> Iterator[tuple[Ledger, Spool]]:
+    """Ledger and spool of a mailbox. Standard input's are its user's own."""
+    settings = load(config)
+    state = settings.state_of(standard_input(settings, mailbox))
+    with open_ledger(settings, state) as ledger:
+        yield ledger, open_spool(settings, state)
+
+
+def described(shown: Shown) -> JsonValue:
+    """One message for `--json`: stable names, no contents."""
+    row = shown.row
+    return {
+        "id": row.id,
+        "mailbox": row.mailbox,
+        "pipeline": row.pipeline,
+        "state": row.state.value,
+        "outcome": row.outcome,
+        "received": row.received_at.isoformat(),
+        "finished": row.finished_at.isoformat() if row.finished_at else None,
+        "message_id": row.message_id,
+        "sender": row.sender,
+        "recipients": list(row.recipients),
+        "size": row.size,
+        "sha256": row.sha256,
+        "error": row.error,
+        "effects": [
+            {
+                "ordinal": effect.record.ordinal,
+                "key": effect.record.key,
+                "word": effect.record.word,
+                "target": effect.record.target,
+                "state": effect.state.value,
+                "tries": effect.tries,
+                "uncertain": effect.uncertain,
+                "error": effect.error,
+            }
+            for effect in shown.effects
+        ],
+    }
+
+
+def _line(shown: Shown) -> tuple[str, ...]:
+    row = shown.row
+    effects = (
+        f"{each.record.word} {each.record.target}".rstrip() for each in shown.effects if each.record.ordinal >= 0
+    )
+    told = ", ".join(effects)
+    return (
+        str(row.id),
+        when(row.received_at),
+        row.mailbox,
+        row.state,
+        row.outcome or "",
+        str(row.size),
+        told,
+    )
+
+
+def _sender(row: Row) -> str:
+    return "unknown" if row.sender is None else f"<{row.sender}>"
+
+
+def _write_raw(ledger: Ledger, spool: Spool, row: Row) -> None:
+    inline = ledger.content(row)
+    if inline is not None:
+        sys.stdout.buffer.write(inline)
+    elif row.blob is not None:
+        with spool.open(row.blob) as raw:
+            sys.stdout.buffer.write(raw)
+    else:
+        raise Permanent(f"the bytes of message {row.id} are gone")

@@ -1,0 +1,77 @@
+"""Keys that outlive messages (`duplicate`): reserved by a message while it is worked on, remembered at its
+end."""
+
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Any
+
+from sqlalchemy import BigInteger, Connection, Select, bindparam, cast, delete, select
+
+from postroom.ledger.columns import clean, indexed, span
+from postroom.ledger.database import Database, Now, excluded
+from postroom.ledger.tables import memory
+from postroom.pipeline.tools import Reservation
+
+_RELEASE = delete(memory).where(memory.c.holder.in_(bindparam("holders", expanding=True)), memory.c.count == 0)
+
+
+def reserve(database: Database, space: str, key: str, holder: str, period: timedelta) -> Reservation:
+    """Ask for a key. The same holder may ask again, and finds what it remembered itself FREE."""
+    values = _values(space, key, holder, period, count=0)
+    insert = database.insert(memory).values(values)
+    # Only what has expired changes hands.
+    taking = insert.on_conflict_do_update(
+        index_elements=["space", "key"],
+        set_={name: excluded(name) for name in ("holder", "count", "until")},
+        where=memory.c.until <= Now(),
+    ).returning(memory.c.key)
+    with database.writing() as connection:
+        if connection.execute(taking).first() is not None:
+            return Reservation.FREE
+        found = connection.execute(_looking(space, key)).one()
+    if found.holder == values["holder"]:
+        return Reservation.FREE
+    return Reservation.KNOWN if found.remembered else Reservation.HELD
+
+
+def remember(database: Database, space: str, key: str, holder: str, period: timedelta) -> bool:
+    """Remember a key for that long from now on; False where another message's is known or reserved
+    already."""
+    insert = database.insert(memory).values(_values(space, key, holder, period, count=1))
+    remembering = insert.on_conflict_do_update(
+        index_elements=["space", "key"],
+        set_={name: excluded(name) for name in ("holder", "count", "until")},
+        where=(memory.c.holder == excluded("holder")) | (memory.c.until <= Now()),
+    ).returning(memory.c.key)
+    with database.writing() as connection:
+        return connection.execute(remembering).first() is not None
+
+
+def recall(database: Database, space: str, key: str) -> bool:
+    """Whether the key is remembered; a reservation is no memory."""
+    with database.reading() as connection:
+        found = connection.execute(_looking(space, key).where(memory.c.count > 0, memory.c.until > Now()))
+        return found.first() is not None
+
+
+def release_reservations(connection: Connection, holders: Collection[str]) -> None:
+    """Drop what messages have reserved and not remembered, in the transaction that ends them."""
+    if holders:
+        connection.execute(_RELEASE, {"holders": list(holders)})
+
+
+def _looking(space: str, key: str) -> Select[Any]:
+    return select(memory.c.holder, (memory.c.count > 0).label("remembered")).where(
+        memory.c.space == clean(space), memory.c.key == indexed(key)
+    )
+
+
+def _values(space: str, key: str, holder: str, period: timedelta, *, count: int) -> dict[str, object]:
+    until = Now() + cast(span(period), BigInteger)
+    return {
+        "space": clean(space),
+        "key": indexed(key),
+        "holder": clean(holder),
+        "count": count,
+        "until": until,
+    }

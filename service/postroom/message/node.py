@@ -1,0 +1,96 @@
+"""A part while it is being found: offsets, header, and what its header says of its content."""
+
+import re
+
+from postroom.message import parameters, transfer, uu
+from postroom.message.buffer import Raw
+from postroom.message.defects import Defect
+from postroom.message.headers import Headers
+
+_TYPE = re.compile(r"([^\s/;,]+/[^\s/;,]+)")
+_NESTED = frozenset(("message/rfc822", "message/global", "message/news"))
+
+
+class Node:
+    """One part; `start` (its header), `body_start` and `end` are offsets into `data`.
+
+    `data` is the message, or the decoded content of `within`. `base` is what the paths of children begin
+    with.
+    """
+
+    __slots__ = (
+        "base", "body_start", "boundary", "children", "content_type", "data", "defects", "depth", "embedded",
+        "encoding", "end", "headers",
+        "is_first",
+        "number", "parameters", "parent", "path", "start", "uu", "within",
+    )  # fmt: skip
+
+    def __init__(self, data: Raw, start: int, parent: "Node | None", within: "Node | None", headers: Headers) -> None:
+        self.data = data
+        self.start = self.body_start = self.end = start
+        self.parent = parent
+        self.within = within
+        self.headers = headers
+        self.depth: int = 1 if parent is None else parent.depth + 1
+        self.number = 0
+        self.is_first = True
+        """Whether no other part of the same multipart stands before it."""
+        self.path = self.base = ""
+        self.children = 0
+        self.content_type = "text/plain"
+        self.parameters: dict[str, str] = {}
+        self.boundary = b""
+        self.encoding = ""
+        self.embedded: list[Node] = []
+        """The parts of the message that is the decoded content of this part."""
+        self.uu: list[uu.Block] = []
+        self.defects: set[Defect] = set()
+
+    @property
+    def is_multipart(self) -> bool:
+        return self.content_type.startswith("multipart/")
+
+    @property
+    def is_message(self) -> bool:
+        return self.content_type in _NESTED
+
+    @property
+    def is_uuencoded_file(self) -> bool:
+        """Whether it is a file within a text, not a part with a header of its own."""
+        return bool(self.uu) and self.encoding == "x-uuencode"
+
+    def describe(self, default: str) -> None:
+        """Read type and encoding from the header; `default` is the type where there is none (RFC 2046
+        §5.1.5).
+        """
+        headers, defects = self.headers, self.defects
+        raw = headers.unfolded("content-type")
+        if raw:
+            value, self.parameters, undecoded = parameters.parse(raw, defects)
+            boundary = undecoded.get("boundary") or self.parameters.get("boundary", "").encode("utf-8", "replace")
+            self.boundary = boundary.rstrip()
+            if match := _TYPE.match(value):
+                self.content_type = match[1]
+            else:
+                defects.add(Defect.BAD_CONTENT_TYPE)
+            if headers.occurrences("content-type") > 1:
+                defects.add(Defect.REPEATED_HEADER)
+        else:
+            self.content_type = default
+        if encoding := headers.unfolded("content-transfer-encoding"):
+            self._set_encoding(encoding.partition(b";")[0].strip(b" \t\"'").decode("latin-1").lower())
+
+    def _set_encoding(self, encoding: str) -> None:
+        if not transfer.known(encoding):
+            self.defects.add(Defect.UNKNOWN_ENCODING)
+        elif self.is_multipart:
+            if transfer.decodes(encoding):
+                self.defects.add(Defect.ENCODED_MULTIPART)
+        else:
+            self.encoding = encoding
+
+    def number_child(self, *, message_root: bool) -> str:
+        """Give the path of the next child as IMAP numbers it (RFC 9051 §6.4.5.1)."""
+        self.children += 1
+        prefix = self.base + "." if self.base else ""
+        return f"{prefix}1" if message_root else f"{prefix}{self.children}"

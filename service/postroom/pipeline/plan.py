@@ -1,0 +1,82 @@
+"""The plan: what a pipeline decided about one message, in order, and why."""
+
+from typing import Literal
+
+from pydantic import SerializeAsAny
+
+from postroom.message import Edit
+from postroom.model import Model
+from postroom.pipeline.outcome import Effect
+from postroom.pipeline.view import Facts
+
+
+class Planned(Model):
+    """One effect of a plan. `edits`: how many of the plan's edits it sees."""
+
+    key: str
+    ordinal: int
+    edits: int
+    rule: str
+    place: bool = False  # it puts the message where it is to end up; done after all others but `remember`
+    effect: SerializeAsAny[Effect]
+
+
+class Line(Model):
+    """One thing the plan does, as explain prints it and a pipeline's own tests expect it."""
+
+    rule: str
+    word: str
+    target: str = ""
+    implicit: bool = False
+
+    def __str__(self) -> str:
+        text = f"{self.word} {self.target}".rstrip()
+        return f"{text} (implicit)" if self.implicit else text
+
+
+class Asked(Model):
+    """A condition and whether it held, without values from the message."""
+
+    condition: str
+    held: bool | None
+
+
+class RuleTrace(Model):
+    """A rule that was reached. `notes` are remarks of its steps."""
+
+    pipeline: str
+    rule: str
+    held: bool | None
+    asked: tuple[Asked, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+class Trace(Model):
+    """Stored: the rules that held; `passed`: how many did not."""
+
+    rules: tuple[RuleTrace, ...] = ()
+    passed: int = 0
+
+
+class Settlement(Model):
+    """What becomes of the message in its mailbox."""
+
+    place: Literal["kept", "moved", "gone"] = "kept"
+    folder: str = ""
+    create: bool = True
+    add: frozenset[str] = frozenset()
+    remove: frozenset[str] = frozenset()
+    copies: tuple[str, ...] = ()
+
+
+class Plan(Model):
+    """Everything that is to happen to one message."""
+
+    pipeline: str
+    version: str
+    edits: tuple[Edit, ...] = ()
+    effects: tuple[Planned, ...] = ()
+    lines: tuple[Line, ...] = ()
+    facts: Facts = Facts()
+    trace: Trace = Trace()
+    settlement: Settlement = Settlement()

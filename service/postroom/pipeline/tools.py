@@ -1,0 +1,52 @@
+"""What steps and effects need from the outside, built by the composition root."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, tzinfo
+from enum import StrEnum
+from pathlib import Path
+from typing import Protocol
+
+from postroom.message import Limits
+from postroom.model import Model
+from postroom.pipeline.view import Facts
+
+
+class Reservation(StrEnum):
+    """The answer to a request for a key in a memory."""
+
+    FREE = "free"  # ours now, until the message is done or dead
+    KNOWN = "known"  # remembered from an earlier message
+    HELD = "held"  # another unfinished message holds it
+
+
+class Memory(Protocol):
+    """Keys that outlive messages (`duplicate`), each in a space of its own, expiring."""
+
+    def reserve(self, space: str, key: str, holder: str, period: timedelta) -> Reservation: ...
+    def remember(self, space: str, key: str, holder: str, period: timedelta) -> bool: ...
+    def recall(self, space: str, key: str) -> bool: ...
+
+
+class Trust(Model):
+    """Whose header lines are believed."""
+
+    hosts: tuple[str, ...] = ()
+    authserv_id: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tools:
+    """The context object: values, clocks and stores. `given` replaces every scanner that leaves the process."""
+
+    clock: Callable[[], datetime]
+    timezone: tzinfo
+    host: str  # our name in Maildir file names
+    files: Path  # relative targets of file, extract and archive lie below
+    quarantine: Path
+    memory: Memory
+    trust: Trust = field(default_factory=Trust)
+    limits: Limits = field(default_factory=Limits)
+    match_limit: int = 1_000_000  # octets of a body that patterns see
+    given: Facts | None = None
+    secrets: Mapping[str, Callable[[], str]] = field(default_factory=dict)

@@ -1,0 +1,19 @@
+"""postroom.yaml and pipeline files as typed values, or as everything that is wrong with them."""
+
+from postroom.settings.document import Source
+from postroom.settings.library import Loaded, load_pipeline, load_pipelines
+from postroom.settings.load import load
+from postroom.settings.model import Mailbox, Settings
+from postroom.settings.pipelines import PipelineFile, RuleEntry
+
+__all__ = [
+    "Loaded",
+    "Mailbox",
+    "PipelineFile",
+    "RuleEntry",
+    "Settings",
+    "Source",
+    "load",
+    "load_pipeline",
+    "load_pipelines",
+]

@@ -1,0 +1,325 @@
+"""What postroom.yaml may hold: every key with its type, default and meaning, written once.
+
+The JSON Schema and the reference page are made from here.
+"""
+
+import os
+import re
+from datetime import timedelta, tzinfo
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import (
+    AfterValidator,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    SecretStr,
+    WithJsonSchema,
+    model_validator,
+)
+
+from postroom.logs import Format, Level
+from postroom.message.limits import DEFAULT_LIMITS, Limits
+from postroom.model import Model
+from postroom.pipeline.tools import Trust
+from postroom.settings.document import Source
+from postroom.settings.secrets import SecretSource
+from postroom.settings.spelling import FilePath, Name, Period, Store, kebab
+from postroom.units import Duration, Size
+
+# Built once, as parts of Settings: each `postroom filter` is a new process and reads its settings.
+SETTINGS = ConfigDict(alias_generator=kebab, defer_build=True)
+_URL_PASSWORD = re.compile(r"[a-z0-9+]+://[^/?#]*:[^/?#]*@|[?&]password=")
+_PASSWORDS = ("password", "password-file", "password-command", "password-credential")
+
+
+def _ledger_url(url: str) -> str:
+    if _URL_PASSWORD.search(url):
+        raise ValueError("a password does not belong into the URL: use `password-file` or another `password` key")
+    if not re.match(r"sqlite:///.|postgresql(\+psycopg)?://.", url):
+        raise ValueError("must begin with `sqlite:///` or `postgresql://`")
+    return url
+
+
+def _spool_url(url: str) -> str:
+    if not re.match(r"file:.", url):
+        raise ValueError("must be `file:` and a directory")
+    return url
+
+
+def _mailbox_url(url: str) -> str:
+    if url != "stdin:":
+        raise ValueError('must be "stdin:", the only kind of mailbox that this version knows')
+    return url
+
+
+def _timezone(name: str) -> str:
+    if name != "UTC":
+        from zoneinfo import ZoneInfo
+
+        try:
+            ZoneInfo(name)
+        except (OSError, ValueError, LookupError):
+            raise ValueError("this machine knows no such time zone; write it like `Europe/Berlin`") from None
+    return name
+
+
+class Ledger(Model):
+    """The database of messages and effects."""
+
+    model_config = SETTINGS | ConfigDict(
+        json_schema_extra={
+            "allOf": [{"not": {"required": [a, b]}} for n, a in enumerate(_PASSWORDS) for b in _PASSWORDS[n + 1 :]]
+        }
+    )
+
+    url: Annotated[str, AfterValidator(_ledger_url)] | None = Field(
+        default=None,
+        description="`sqlite:///FILE` or `postgresql://USER@HOST/NAME`; default: ledger.db in `state`.",
+    )
+    password: SecretStr | None = Field(
+        default=None, description="The database's password; better one of the next three."
+    )
+    password_file: FilePath | None = Field(default=None, description="A file that holds the password.")
+    password_command: tuple[str, ...] | None = Field(
+        default=None, min_length=1, description="A program with its arguments that prints the password."
+    )
+    password_credential: str | None = Field(
+        default=None,
+        pattern=r"^[A-Za-z0-9_.@-]+$",
+        description="A systemd credential that holds the password.",
+    )
+
+    @model_validator(mode="after")
+    def _one_password(self) -> Self:
+        if sum(name.startswith("password") for name in self.model_fields_set) > 1:
+            raise ValueError("give only one of " + ", ".join(f"`{name}`" for name in _PASSWORDS))
+        return self
+
+    def secret(self) -> SecretStr | None:
+        """The password, fetched now. Raises Temporary."""
+        source: SecretSource | None = None
+        if self.password_file is not None:
+            source = SecretSource(file=self.password_file)
+        elif self.password_command is not None:
+            source = SecretSource(command=self.password_command)
+        elif self.password_credential is not None:
+            source = SecretSource(credential=self.password_credential)
+        return source.reveal() if source else self.password
+
+
+class Spool(Model):
+    """The store of raw messages."""
+
+    model_config = SETTINGS
+
+    url: Annotated[str, AfterValidator(_spool_url)] | None = Field(
+        default=None, description="`file:DIRECTORY`; default: `spool` in the state directory."
+    )
+    inline: Size = Field(default=64 * 1024, description="Messages up to this size lie in the ledger, beside their row.")
+    min_free: Size = Field(default=2**30, description="Free space below which no more mail is taken.")
+
+
+class Logs(Model):
+    """What is written to standard error."""
+
+    model_config = SETTINGS
+
+    format: Format = Field(default="auto", description="`auto`: lines for people on a terminal, JSON elsewhere.")
+    level: Level = Field(default="info", description="The least severe events that are written.")
+
+
+class Defaults(Model):
+    """Used where a mailbox or a step says nothing."""
+
+    model_config = SETTINGS
+
+    pipeline: Name | None = Field(default=None, description="The pipeline of mailboxes that name none.")
+    timeout: Duration | None = Field(
+        default=None,
+        description="The time limit of steps that have one and give none; default: each step's own.",
+    )
+
+
+class Retry(Model):
+    """When effects that failed are tried again; times count from the plan."""
+
+    model_config = SETTINGS
+
+    first: Duration = Field(default=timedelta(minutes=5), description="The wait before the second try.")
+    factor: float = Field(default=2.0, ge=1, le=10, description="Each further wait is this many times longer.")
+    most: Duration = Field(default=timedelta(hours=4), description="The longest wait.")
+    for_: Duration = Field(default=timedelta(days=5), description="After this time a failing effect is dead.")
+    crashes: int = Field(default=3, ge=1, le=100, description="Tries that never ended before a message is dead.")
+
+
+class Retention(Model):
+    """How long finished messages stay in ledger and spool."""
+
+    model_config = SETTINGS
+
+    settled: Period = Field(default=timedelta(days=30), description="Messages that are done; or `never` deleted.")
+    dead: Period = Field(default=None, description="Dead letters; `never` deleted unless a duration stands here.")
+
+
+class TrustLine(Model):
+    """Whose header lines are believed by `spam: headers`."""
+
+    model_config = SETTINGS
+
+    hosts: tuple[str, ...] = Field(
+        default=(),
+        description="Names of your mail servers, as `by` in Received fields: what stands above the lowest of "
+        "these is believed. None: what stands above the first Received field.",
+    )
+    authserv_id: tuple[str, ...] = Field(default=(), description="Authentication-Results of these are believed.")
+
+
+class LimitSettings(Model):
+    """Bounds that hostile messages meet; past one a message is cut, never lost."""
+
+    model_config = SETTINGS
+
+    message: Size = Field(
+        default=50_000_000, description="Largest message; standard input takes larger ones all the same."
+    )
+    parts: int = Field(default=DEFAULT_LIMITS.parts, ge=1, description="Parts of a message that are told apart.")
+    depth: int = Field(default=DEFAULT_LIMITS.depth, ge=1, description="Parts within parts.")
+    headers: int = Field(default=DEFAULT_LIMITS.headers, ge=1, description="Fields of one header.")
+    header: Annotated[Size, Field(ge=998)] = Field(
+        default=DEFAULT_LIMITS.header, description="Decoded part of one field."
+    )
+    boundaries: int = Field(default=DEFAULT_LIMITS.boundaries, ge=1, description="Lines looked at as boundaries.")
+    match: Size = Field(default=1_000_000, description="The part of a body that patterns see.")
+
+    @property
+    def parser(self) -> Limits:
+        """Those that the parser keeps."""
+        return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
+
+
+class Mailbox(Model):
+    """Where messages come from and which pipeline they go through. The kind is the scheme of `url`."""
+
+    model_config = SETTINGS
+
+    url: Annotated[str, AfterValidator(_mailbox_url), WithJsonSchema({"type": "string", "const": "stdin:"})] = Field(
+        description='"stdin:" is what `postroom filter` reads.'
+    )
+    pipeline: Name | None = Field(
+        default=None, description="A file in `pipelines`, without .yaml; default: `defaults.pipeline`."
+    )
+    store: Store = Field(description="The Maildir++ where keep, move and copy act; `none`: nothing can be kept here.")
+    resume_for: Duration = Field(
+        default=timedelta(days=1),
+        description="The same message offered again within this time after its end is already done.",
+    )
+    state: FilePath | None = Field(
+        default=None,
+        description="Its own ledger and spool; default: postroom in $XDG_STATE_HOME or ~/.local/state.",
+    )
+    addresses: tuple[str, ...] = Field(
+        default=(), description="Addresses that are ours; default: the envelope's recipients."
+    )
+
+
+class Settings(Model):
+    """All of postroom.yaml. Paths are relative to the file; secrets are fetched when they are needed."""
+
+    model_config = SETTINGS | ConfigDict(title="postroom.yaml")
+
+    state: FilePath | None = Field(
+        default=None,
+        description="What Postroom writes; default: postroom in $XDG_STATE_HOME or ~/.local/state.",
+    )
+    pipelines: FilePath = Field(
+        default=Path("pipelines"),
+        description="The directory of pipelines; each *.yaml in it is one, named by its stem.",
+    )
+    plugins: tuple[str, ...] = Field(default=(), description="Names of `postroom.steps` entry points to admit.")
+    host: Annotated[str, Field(pattern=r"^[A-Za-z0-9._-]{1,255}$")] = Field(
+        default_factory=lambda: os.uname().nodename,
+        description="Our name in files and headers; default: the machine's.",
+    )
+    timezone: Annotated[str, AfterValidator(_timezone)] = Field(
+        default="UTC",
+        description="For dates, times and weekdays in conditions and templates, like `Europe/Berlin`.",
+    )
+    ledger: Ledger = Field(default_factory=Ledger.model_construct, description="The database of messages and effects.")
+    spool: Spool = Field(default_factory=Spool.model_construct, description="The store of raw messages.")
+    logs: Logs = Field(default_factory=Logs.model_construct, description="What is written to standard error.")
+    defaults: Defaults = Field(
+        default_factory=Defaults.model_construct, description="Used where a mailbox or a step says nothing."
+    )
+    retry: Retry = Field(default_factory=Retry.model_construct, description="When effects that failed are tried again.")
+    retention: Retention = Field(
+        default_factory=Retention.model_construct,
+        description="How long finished messages stay in ledger and spool.",
+    )
+    trust: TrustLine = Field(default_factory=TrustLine.model_construct, description="Whose header lines are believed.")
+    limits: LimitSettings = Field(
+        default_factory=LimitSettings.model_construct, description="Bounds that hostile messages meet."
+    )
+    secrets: dict[Name, SecretSource | Annotated[tuple[SecretSource, ...], Field(min_length=1)]] = Field(
+        default={},
+        description="Secrets that pipelines name; of a list the first signs and all verify.",
+    )
+    mailboxes: dict[Name, Mailbox] = Field(default={}, description="Where messages come from, by name.")
+
+    _source: Source = PrivateAttr(default_factory=lambda: Source("postroom.yaml"))
+
+    @property
+    def source(self) -> Source:
+        """Where everything stands in the file."""
+        return self._source
+
+    @property
+    def file(self) -> Path:
+        """The file that this was read from."""
+        return Path(self._source.file)
+
+    @property
+    def zone(self) -> tzinfo:
+        """The time zone of `timezone`."""
+        if self.timezone == "UTC":
+            from datetime import UTC
+
+            return UTC
+        from zoneinfo import ZoneInfo
+
+        return ZoneInfo(self.timezone)
+
+    @property
+    def trusted(self) -> Trust:
+        """`trust` as steps take it."""
+        return Trust(hosts=self.trust.hosts, authserv_id=self.trust.authserv_id)
+
+    def pipeline_of(self, mailbox: str) -> str | None:
+        """The pipeline that a mailbox's messages go through. Raises KeyError for an unknown mailbox."""
+        return self.mailboxes[mailbox].pipeline or self.defaults.pipeline
+
+    def state_of(self, mailbox: str | None = None) -> Path:
+        """The state directory: the service's, or that of a standard input mailbox, its user's own."""
+        own = self.mailboxes[mailbox].state if mailbox is not None else self.state
+        return own or user_state()
+
+    def ledger_url(self, state: Path) -> str:
+        """The database's URL without password; SQLite's file is absolute."""
+        url = self.ledger.url or f"sqlite:///{state / 'ledger.db'}"
+        if not url.startswith("sqlite:///"):
+            return url
+        return "sqlite:///" + str(self._beside(url.removeprefix("sqlite:///")))
+
+    def spool_directory(self, state: Path) -> Path:
+        """Where large messages lie."""
+        return self._beside(self.spool.url.removeprefix("file:")) if self.spool.url else state / "spool"
+
+    def _beside(self, path: str) -> Path:
+        return Path(os.path.normpath(self.file.absolute().parent / Path(path).expanduser()))
+
+
+def user_state() -> Path:
+    """The invoking user's own state directory (XDG Base Directory Specification)."""
+    home = os.environ.get("XDG_STATE_HOME", "")
+    return (Path(home) if home.startswith("/") else Path.home() / ".local/state") / "postroom"

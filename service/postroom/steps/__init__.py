@@ -1,0 +1,67 @@
+"""The words of `do`: one literal table of steps and one of effects, each loaded when a pipeline first names it.
+
+Loading by name keeps a start of `postroom filter` to the steps that its pipeline uses.
+"""
+
+from importlib import import_module
+from typing import Final, TypeVar
+
+from postroom.pipeline.outcome import Effect
+from postroom.pipeline.step import Step
+
+T = TypeVar("T")
+
+STEPS: Final = {
+    "tag": "tag:TagStep",
+    "duplicate": "duplicate:DuplicateStep",
+    "spam": "spam:SpamStep",
+    "script": "script:ScriptStep",
+    "subject": "subject:SubjectStep",
+    "header": "header:HeaderStep",
+    "strip": "strip:StripStep",
+    "move": "move:MoveStep",
+    "copy": "copy:CopyStep",
+    "keep": "keep:KeepStep",
+    "discard": "discard:DiscardStep",
+    "flag": "flag:FlagStep",
+    "unflag": "flag:UnflagStep",
+    "file": "file:FileStep",
+    "extract": "extract:ExtractStep",
+    "archive": "archive:ArchiveStep",
+    "exec": "exec:ExecStep",
+    "quarantine": "quarantine:QuarantineStep",
+    "reject": "reject:RejectStep",
+    "run": "run:RunStep",
+    "stop": "stop:StopStep",
+}
+EFFECTS: Final = {
+    "keep": "store:KeepEffect",
+    "move": "store:MoveEffect",
+    "copy": "store:CopyEffect",
+    "remember": "duplicate:RememberEffect",
+    "file": "file:FileEffect",
+    "mbox": "file:MboxEffect",
+    "extract": "extract:ExtractEffect",
+    "archive": "archive:ArchiveEffect",
+    "exec": "exec:ExecEffect",
+    "quarantine": "quarantine:QuarantineEffect",
+    "reject": "reject:RejectEffect",
+}
+
+
+def step(word: str) -> type[Step]:
+    """The step behind a word. Raises KeyError for a word that is none."""
+    return _load(STEPS[word], Step)  # type: ignore[type-abstract]  # the table holds concrete ones, a test loads all
+
+
+def effect(word: str) -> type[Effect]:
+    """The effect behind a word of the ledger. Raises KeyError for a word that is none."""
+    return _load(EFFECTS[word], Effect)  # type: ignore[type-abstract]  # as above
+
+
+def _load(spec: str, kind: type[T]) -> type[T]:
+    module, _, name = spec.partition(":")
+    found = getattr(import_module(f"{__name__}.{module}"), name)
+    assert isinstance(found, type)
+    assert issubclass(found, kind)
+    return found

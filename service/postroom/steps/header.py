@@ -1,0 +1,71 @@
+"""The step `header`."""
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Annotated, ClassVar, Self
+
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+
+from postroom.message import AddHeader, RemoveHeader, SetHeader
+from postroom.pipeline.outcome import Edited, Outcome
+from postroom.pipeline.step import Kind, Step
+from postroom.pipeline.templates import HeaderTemplate
+from postroom.pipeline.tools import Tools
+from postroom.pipeline.view import View
+
+
+def _field_name(name: str) -> str:
+    """RFC 5322 §3.6.8: printable ASCII but the colon; RFC 5322 §2.1.1: with its value on a line of 78."""
+    if not re.fullmatch(r"[!-9;-~]{1,76}", name):
+        raise ValueError("a header name is printable ASCII without space or colon (RFC 5322 §3.6.8)")
+    return name
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+Name = Annotated[str, AfterValidator(_field_name)]
+
+
+class HeaderStep(Step):
+    """Removes, sets and adds header fields, in that order. `remove` takes names and globs of names; `set` puts one
+    field in place of all of that name; `add` puts one more on top. Later rules see the new header.
+
+        - header: {remove: ["X-Spam-*"], set: {X-Priority: "3"}, add: {X-Origin: "{{ from.domain }}"}}
+    """
+
+    word: ClassVar[str] = "header"
+    kind: ClassVar[Kind] = "edit"
+
+    remove: Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)] = ()
+    set_: Mapping[Name, HeaderTemplate] = Field(default={}, alias="set")
+    add: Mapping[Name, HeaderTemplate] = {}
+
+    @model_validator(mode="after")
+    def _something(self) -> Self:
+        if not (self.remove or self.set_ or self.add):
+            raise ValueError("give at least one of `remove`, `set`, `add`")
+        return self
+
+    def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
+        for name in self._present(view):
+            yield Edited(RemoveHeader(name=name), f"remove {name}")
+        for name, template in self.set_.items():
+            value = template.render(view, tools)
+            yield Edited(SetHeader(name=name, value=value), f"set {name}: {value}")
+        for name, template in self.add.items():
+            value = template.render(view, tools)
+            yield Edited(AddHeader(name=name, value=value), f"add {name}: {value}")
+
+    def _present(self, view: View) -> Iterator[str]:
+        """Names in the message that `remove` means, each once."""
+        names = {header.name.lower(): header.name for header in reversed(view.message.headers)}
+        patterns = [_pattern(glob) for glob in self.remove]
+        yield from (n for lower, n in reversed(names.items()) if any(p.fullmatch(lower) for p in patterns))
+
+
+def _pattern(glob: str) -> re.Pattern[str]:
+    # Header names are cut at their limit, and what a star may take is possessive where another follows.
+    pieces = [".*" if char == "*" else "." if char == "?" else re.escape(char) for char in re.sub(r"\*+", "*", glob)]
+    return re.compile("".join(pieces).lower(), re.DOTALL)

@@ -1,0 +1,52 @@
+"""The step `reject`: refuse the message while its sender's server still listens."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pydantic import Field
+
+from postroom.pipeline.outcome import Effect, Letter, Outcome, Receipt
+from postroom.pipeline.step import Kind, Step
+from postroom.pipeline.templates import HeaderTemplate
+from postroom.pipeline.tools import Tools
+from postroom.pipeline.view import View
+
+
+class RejectEffect(Effect):
+    """The answer that the source gives (RFC 5429, RFC 3463)."""
+
+    word: ClassVar[str] = "reject"
+
+    code: str
+    text: str
+
+    @property
+    def target(self) -> str:
+        return f"{self.code} {self.text}".rstrip()
+
+    @property
+    def delivers(self) -> bool:
+        return True
+
+    def perform(self, letter: Letter, tools: Tools) -> Receipt:
+        return Receipt(detail="rejected", reply=self.target)
+
+
+class RejectStep(Step):
+    """Refuses the message: `postroom filter` ends with 77 and says the code and the text, on which a mail
+    server tells the sender. The message is not kept.
+
+        - reject: we do not take mail from you
+        - reject: {text: no such project, code: 5.1.1}
+    """
+
+    word: ClassVar[str] = "reject"
+    kind: ClassVar[Kind] = "act"
+    main: ClassVar[str | None] = "text"
+
+    text: HeaderTemplate
+    code: str = Field(default="5.7.1", pattern=r"^5\.[0-9]{1,3}\.[0-9]{1,3}$")
+
+    def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
+        text = self.text.render(view, tools).encode("ascii", "replace").decode("ascii")
+        yield RejectEffect(code=self.code, text=text[:400])

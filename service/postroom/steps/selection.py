@@ -1,0 +1,57 @@
+"""Which attachments a step means: by type, by name, by size."""
+
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Annotated
+
+from pydantic import AfterValidator, BeforeValidator
+
+from postroom.message import Message, Part
+from postroom.model import Model
+from postroom.pipeline.globs import Glob
+from postroom.pipeline.text import folded
+from postroom.units import Size
+
+
+def _one_or_more(value: object) -> object:
+    return [value] if isinstance(value, str) else value
+
+
+def _glob(text: str) -> str:
+    Glob(text)
+    return text
+
+
+Globs = Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], BeforeValidator(_one_or_more)]
+
+
+class Selection(Model):
+    """Attachments for which all that is given holds; of several globs any one."""
+
+    types: Globs = ()
+    names: Globs = ()
+    larger: Size | None = None
+
+    def of(self, message: Message) -> Iterator[Part]:
+        """The chosen attachments, in order."""
+        return (part for part in message.attachments if self._holds(part))
+
+    def _holds(self, part: Part) -> bool:
+        if self.larger is not None and part.size <= self.larger:
+            return False
+        if self.names and not _any(self._names, part.filename or ""):
+            return False
+        # The label, or what the octets say: an operator means either.
+        return not self.types or _any(self._types, part.content_type) or _any(self._types, part.detected_type)
+
+    @cached_property
+    def _names(self) -> tuple[Glob, ...]:
+        return tuple(map(Glob, self.names))
+
+    @cached_property
+    def _types(self) -> tuple[Glob, ...]:
+        return tuple(map(Glob, self.types))
+
+
+def _any(globs: tuple[Glob, ...], text: str) -> bool:
+    return any(glob.match(folded(text)) for glob in globs)

@@ -1,0 +1,98 @@
+"""A Maildir++ as the home of a mailbox: what keep, move and copy become where the worker delivers."""
+
+from pathlib import Path
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import PlainSerializer
+
+from postroom.errors import Permanent
+from postroom.pipeline.outcome import Effect, Letter, Receipt
+from postroom.pipeline.tools import Tools
+from postroom.transports import maildir
+
+# Sorted, since an effect's key derives from its JSON and a set has another order in each process.
+Flags = Annotated[frozenset[str], PlainSerializer(sorted, return_type=list[str])]
+
+
+class StoreEffect(Effect):
+    """Delivery into a store. `folder` "" is the inbox."""
+
+    store: str
+    folder: str = ""
+    flags: Flags = frozenset()
+    create: bool = True
+
+    @property
+    def target(self) -> str:
+        return self.folder
+
+    def perform(self, letter: Letter, tools: Tools) -> Receipt:
+        root = Path(self.store)
+        new = maildir.deliver(
+            [letter.prefix, *letter.chunks],
+            maildir.folder_path(root, self.folder),
+            key=letter.key,
+            received=letter.received,
+            host=tools.host,
+            flags=self.flags,
+            create=self.create,
+            root=root,
+            again=letter.again,
+        )
+        return Receipt(detail="delivered", repeated=not new)
+
+
+class KeepEffect(StoreEffect):
+    """The inbox, as the message's place."""
+
+    word: ClassVar[str] = "keep"
+
+
+class MoveEffect(StoreEffect):
+    """A folder, as the message's place."""
+
+    word: ClassVar[str] = "move"
+
+
+class CopyEffect(StoreEffect):
+    """One more copy, in a folder."""
+
+    word: ClassVar[str] = "copy"
+
+
+class Store:
+    """The home of a mailbox whose messages the worker delivers. `passes`: the caller takes what is kept."""
+
+    def __init__(self, path: str, *, passes: bool = False) -> None:
+        self._path = path
+        self._passes = passes
+
+    def deliver(
+        self, word: Literal["keep", "move", "copy"], folder: str, flags: frozenset[str], *, create: bool
+    ) -> Effect | None:
+        if word == "keep" and self._passes:
+            return None
+        kind = {"keep": KeepEffect, "move": MoveEffect, "copy": CopyEffect}[word]
+        return kind(store=self._path, folder=folder, flags=flags, create=create)
+
+    def holds(self, flag: str) -> bool:
+        return maildir.holds(flag)
+
+
+class Nowhere:
+    """The home of a mailbox with `store: none`: nothing can be kept. `passes`: but its caller takes what
+    would be.
+    """
+
+    def __init__(self, *, passes: bool = False) -> None:
+        self._passes = passes
+
+    def deliver(
+        self, word: Literal["keep", "move", "copy"], folder: str, flags: frozenset[str], *, create: bool
+    ) -> Effect | None:
+        if word == "keep" and self._passes:
+            return None
+        raise Permanent("the mailbox has `store: none`, so that nothing can be kept or moved")
+
+    def holds(self, flag: str) -> bool:
+        return False

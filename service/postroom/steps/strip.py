@@ -1,0 +1,37 @@
+"""The step `strip`: attachments out of the message."""
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from pydantic import Field
+
+from postroom.message import DropPart
+from postroom.pipeline.outcome import Edited, Outcome
+from postroom.pipeline.step import Kind, Step
+from postroom.pipeline.templates import TextTemplate
+from postroom.pipeline.tools import Tools
+from postroom.pipeline.view import View
+from postroom.steps.selection import Globs, Selection
+from postroom.units import Size
+
+
+class StripStep(Step):
+    """Takes attachments out of the message, those of `types`, `names` and sizes `larger` than given, or all, and leaves
+    a note in the place of each. Every other octet stays. Extract or archive first what is not to be lost.
+
+        - strip: {larger: 5MB, note: "An attachment of {{ from }} lies in the archive."}
+    """
+
+    word: ClassVar[str] = "strip"
+    kind: ClassVar[Kind] = "edit"
+
+    types: Globs = ()
+    names_: Globs = Field(default=(), alias="names")
+    larger: Size | None = None
+    note: TextTemplate = TextTemplate("An attachment was removed from this message.")
+
+    def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
+        chosen = Selection(types=self.types, names=self.names_, larger=self.larger).of(view.message)
+        note = self.note.render(view, tools)
+        for part in list(chosen):
+            yield Edited(DropPart(path=part.path, note=note), f"part {part.path}")

@@ -1,0 +1,107 @@
+"""The trust line of a message: header fields above it were written by the site's own hosts.
+
+Every host that passes a message on puts its Received field above what it got. So what a stranger wrote, whatever it
+is called, lies below the field of the first of our hosts that took it. A stranger may also write Received fields
+that name our hosts; they are seen through by what the field above them says of where the message came from.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from ipaddress import ip_address
+from typing import Final
+
+from postroom.message import Header
+
+_LONGEST: Final = 4096  # octets; no host of ours writes a longer Received field
+_IP: Final = r"\[(?:IPv6:)?([0-9A-Fa-f.:]{2,45})\]|(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?![\w.])"
+_SEEN: Final = re.compile(rf"(?:^\s*([\w.-]{{1,255}})\s+)?(?:{_IP})", re.IGNORECASE)
+# What the peer called itself, as Exim (`helo=`) and qmail (`HELO `) write it into the comment.
+_HELO: Final = re.compile(r"\b(?:helo|ehlo)[= ]\S+", re.IGNORECASE)
+_FORGED: Final = "may be forged"  # Sendmail: the name does not lead back to the address
+
+
+@dataclass(frozen=True, slots=True)
+class Hop:
+    """One Received field: who wrote it, and whom it saw (a name, an address); empty `origin`: made on that host."""
+
+    by: str
+    origin: frozenset[str]
+
+    def came_from(self, hosts: frozenset[str]) -> bool:
+        """Whether the message had been on one of these hosts, or on this one, before."""
+        return not self.origin or bool(self.origin & hosts) or any(map(_loopback, self.origin))
+
+
+def trusted(headers: Iterable[Header], hosts: Iterable[str]) -> tuple[Header, ...]:
+    """Fields above the lowest of the leading run of Received fields that `hosts` wrote; where the first is not
+    theirs, those above the first. None where there is no Received field: nobody vouches for anything then.
+
+    The run ends with the field that took the message from outside: the peer that it saw (not what the peer called
+    itself) is neither a loopback address nor one of `hosts`, which may hold addresses for this.
+    """
+    ours = frozenset(host.lower().rstrip(".") for host in hosts)
+    believed: tuple[Header, ...] = ()
+    since: list[Header] = []
+    first = True
+    for header in headers:
+        if header.name.lower() != "received":
+            since.append(header)
+            continue
+        hop = _hop(header)
+        if first or hop.by in ours:
+            believed += tuple(since)
+        if hop.by not in ours or not hop.came_from(ours):
+            break
+        since, first = [header], False
+    return believed
+
+
+def written(header: Header) -> str:
+    """The value as it stands, unfolded but not decoded: hosts write ASCII, and an encoded word is not their name."""
+    text = bytes(header.raw[: _LONGEST + 1]).decode("latin-1").partition(":")[2]
+    return "" if len(header.raw) > _LONGEST else " ".join(text.split())
+
+
+def _hop(header: Header) -> Hop:
+    """RFC 5321 §4.4: `from PEER (what was seen) by HOST …; date`."""
+    words, comments = _clauses(written(header))
+    start = 2 if words[:1] == ["from"] else 0
+    by = words[words.index("by", start) + 1 :][:1] if "by" in words[start:] else []
+    peer = words[1] if start and len(words) > 1 else ""
+    return Hop(by[0].rstrip(".;") if by else "", _origin(peer, comments) if peer else frozenset())
+
+
+def _clauses(value: str) -> tuple[list[str], list[str]]:
+    """The words outside of comments, lower case, and the outermost comments (RFC 5322 §3.2.2)."""
+    outside: list[str] = []
+    comments: list[str] = []
+    depth = 0
+    for piece in re.findall(r"\\.|[()]|[^\\()]+|\\", value):
+        if piece == "(":
+            depth += 1
+            comments += [""] if depth == 1 else []
+            outside.append(" ")
+        elif piece == ")" and depth:
+            depth -= 1
+        elif depth:
+            comments[-1] += piece
+        else:
+            outside.append(piece)
+    return "".join(outside).lower().split(), comments
+
+
+def _origin(peer: str, comments: Iterable[str]) -> frozenset[str]:
+    for comment in (*comments, peer):
+        seen = _SEEN.search(_HELO.sub("", comment))
+        if seen:
+            name = "" if seen[1] is None or _FORGED in comment else seen[1].lower().rstrip(".")
+            return frozenset({name, (seen[2] or seen[3]).lower()} - {""})
+    return frozenset({peer})
+
+
+def _loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return False

@@ -1,0 +1,332 @@
+"""The work on a claimed message: plan it once, store the plan, then do its effects and report what became of them.
+
+`postroom filter` and the queue's tasks both come through here. Whoever calls holds the claim, so nobody else does.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from mmap import mmap
+from typing import Literal, TypeAlias
+
+from postroom import steps
+from postroom.errors import Fenced, Permanent, PostroomError, Temporary, Uncertain
+from postroom.ledger import (
+    Claim,
+    Done,
+    EffectRecord,
+    EffectState,
+    Failed,
+    Later,
+    Ledger,
+    PlanRecord,
+    Report,
+    Row,
+)
+from postroom.logs import Log
+from postroom.message import edited, parse
+from postroom.pipeline.decisions import keep
+from postroom.pipeline.outcome import Effect, Letter, Receipt
+from postroom.pipeline.pipeline import Pipelines
+from postroom.pipeline.plan import Plan, Planned
+from postroom.pipeline.planner import plan
+from postroom.pipeline.tools import Tools
+from postroom.pipeline.view import Envelope, Home, View
+from postroom.settings.model import Retry
+from postroom.spool import Spool
+
+Raw: TypeAlias = bytes | mmap
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """How far a message came. `dead`: something failed for good, and the message was kept."""
+
+    state: Literal["done", "later", "dead"]
+    plan: Plan
+    reply: str = ""  # what a rejecting effect tells the source
+    error: str = ""
+
+
+@dataclass(kw_only=True)
+class _Task:
+    """One effect of a claim: as planned just now, or as the ledger has it from an earlier try."""
+
+    record: EffectRecord
+    effect: Effect
+    state: EffectState = EffectState.PENDING
+    uncertain: bool = False
+    tries: int = 0
+    due: bool = True
+    receipt: str | None = None
+    error: str = ""
+
+
+@dataclass(kw_only=True)
+class _Job:
+    """One claim on its way through its effects. `outcomes` are not in the ledger yet."""
+
+    claim: Claim
+    plan: Plan
+    planned_at: datetime
+    raw: Raw
+    tasks: list[_Task]
+    keep: EffectRecord | None = None
+    outcomes: list[Done | Later | Failed] = field(default_factory=list)
+
+    @property
+    def died(self) -> bool:
+        return any(task.state is EffectState.DEAD for task in self.tasks)
+
+    @property
+    def waits(self) -> bool:
+        return any(task.state is EffectState.PENDING for task in self.tasks)
+
+    def letter(self, record: EffectRecord) -> Letter:
+        row = self.claim.row
+        return Letter(
+            key=record.key,
+            chunks=tuple(map(memoryview, edited(self.raw, self.plan.edits[: record.edits]))),
+            prefix=row.prefix,
+            envelope=Envelope(sender=row.sender, recipients=row.recipients),
+            mailbox=row.mailbox,
+            received=row.received_at,
+            again=row.plan is not None or row.planned_at is not None or row.crashes > 1,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Worker:
+    """Plans and performs. `pipelines` gives what a pipeline's plan needs: itself and all that it runs."""
+
+    ledger: Ledger
+    spool: Spool
+    tools: Tools
+    pipelines: Callable[[str], Pipelines]
+    retry: Retry
+    log: Log
+
+    def process(self, claim: Claim, home: Home, *, settle: bool, patient: bool = True) -> Verdict:
+        """Plan where there is no plan yet, do what may be done now, report it.
+
+        `settle`: the source has nothing more to do. `patient`: effects wait for their next try. Raises Fenced when
+        the claim is lost, Temporary when planning has to wait; the claim has ended when this returns or raises.
+        """
+        with self.opened(claim.row) as raw:
+            if claim.row.plan is None and claim.row.crashes > self.retry.crashes:
+                return self._give_up(claim, raw, home, "its processing crashed too often")
+            job = self._stored(claim, raw) if claim.row.plan else self._planned(claim, raw, home)
+            self._perform(job, home, patient=patient)
+            return self._concluded(job, settle=settle)
+
+    @contextmanager
+    def opened(self, row: Row) -> Iterator[Raw]:
+        """The original bytes, from the ledger's own row or the spool. Raises Temporary when they cannot be read."""
+        assert row.blob is not None, "a claimed row has its bytes"
+        inline = self.ledger.content(row)
+        if inline is not None:
+            yield inline
+            return
+        with self.spool.open(row.blob) as raw:
+            yield raw
+
+    def _planned(self, claim: Claim, raw: Raw, home: Home) -> _Job:
+        row = claim.row
+        now = self.tools.clock()
+        view = View(
+            message=parse(raw, limits=self.tools.limits),
+            envelope=Envelope(sender=row.sender, recipients=row.recipients),
+            mailbox=row.mailbox,
+            key=row.key,
+            home=home,
+            received=row.received_at,
+            now=now,
+            folder=row.folder,
+            flags=row.flags,
+        )
+        try:
+            made = plan(self.pipelines(row.pipeline), row.pipeline, view, self.tools)
+        except Exception as error:  # a scanner that is away, a rule that is broken by now: the message waits
+            told = describe(error)
+            self.ledger.postponed(claim, told, now + delay(self.retry, row.tries))
+            raise Temporary(f"it cannot be planned now: {told}") from error
+        tasks = [_Task(record=record(planned), effect=planned.effect) for planned in made.effects]
+        stored = made.model_dump_json(exclude={"effects"})
+        effects = tuple(task.record for task in tasks)
+        self.ledger.planned([PlanRecord(claim=claim, plan=stored, effects=effects)])
+        self.log.info("message.planned", mailbox=row.mailbox, message=claim.id)
+        return _Job(claim=claim, plan=made, planned_at=now, raw=raw, tasks=tasks)
+
+    def _stored(self, claim: Claim, raw: Raw) -> _Job:
+        assert claim.row.plan is not None
+        tasks = [
+            _Task(
+                record=row.record,
+                effect=steps.effect(row.record.word).model_validate_json(row.record.detail),
+                state=row.state,
+                uncertain=row.uncertain,
+                tries=row.tries + row.crashes,
+                due=row.due,
+                receipt=row.receipt,
+                error=row.error or "",
+            )
+            for row in claim.effects
+        ]
+        made = Plan.model_validate_json(claim.row.plan)
+        planned_at = claim.row.planned_at or claim.row.received_at
+        return _Job(claim=claim, plan=made, planned_at=planned_at, raw=raw, tasks=tasks)
+
+    def _perform(self, job: _Job, home: Home, *, patient: bool) -> None:
+        """Ordinary effects in order, each on its own; then the place, then what is remembered."""
+        ordinary = [task for task in job.tasks if not task.record.place and not task.effect.last]
+        for task in ordinary:
+            self._try(job, task, patient=patient)
+        if any(task.state is EffectState.PENDING for task in ordinary):
+            return
+        for task in [task for task in job.tasks if task.record.place]:
+            self._try(job, task, patient=patient)
+        if job.died:
+            self._keep_instead(job, home)
+        if any(task.state is EffectState.PENDING for task in job.tasks if task.record.place):
+            return
+        for task in [task for task in job.tasks if task.effect.last]:
+            if job.died and task.state is EffectState.PENDING:
+                self._fail(job, task, "not remembered, because another effect failed for good")
+            self._try(job, task, patient=patient)
+
+    def _keep_instead(self, job: _Job, home: Home) -> None:
+        """Something failed for good: whatever the rules said, the message is kept (RFC 5228 2.10.6)."""
+        places = [task for task in job.tasks if task.record.place]
+        if any(task.effect.word == "keep" and task.state is not EffectState.DEAD for task in places):
+            return
+        job.plan = job.plan.model_copy(update={"settlement": job.plan.settlement.model_copy(update={"place": "kept"})})
+        effect = home.deliver("keep", "", job.plan.settlement.add, create=True)
+        if effect is None:
+            return
+        ordinal = places[0].record.ordinal if places else len(job.tasks)
+        made = keep(effect, message=job.claim.row.key, ordinal=ordinal, edits=len(job.plan.edits))
+        task = _Task(record=record(made), effect=effect)
+        job.keep = task.record
+        job.tasks = [each for each in job.tasks if not each.record.place] + [task]
+        self._try(job, task, patient=False)
+
+    def _try(self, job: _Job, task: _Task, *, patient: bool) -> None:
+        """Do one effect if it is its turn, and note what came of it."""
+        if task.state is not EffectState.PENDING or (patient and not task.due):
+            return
+        if not task.effect.repeatable:
+            self.ledger.started(job.claim, task.record.key)
+        try:
+            receipt = task.effect.perform(job.letter(task.record), self.tools)
+        except Fenced:
+            raise
+        except Permanent as error:
+            self._fail(job, task, describe(error))
+        except Uncertain as error:
+            self._postpone(job, task, describe(error), uncertain=True)
+        except Exception as error:  # an unknown error is temporary; the message stays in the ledger
+            self._postpone(job, task, describe(error))
+        else:
+            task.state, task.receipt = EffectState.DONE, receipt.model_dump_json()
+            job.outcomes.append(Done(key=task.record.key, receipt=task.receipt))
+            self.log.info("effect.done", message=job.claim.id, word=task.effect.word)
+        if not task.effect.repeatable:
+            self._flush(job)
+
+    def _postpone(self, job: _Job, task: _Task, error: str, *, uncertain: bool = False) -> None:
+        now = self.tools.clock()
+        # Keeping is the last resort and never given up.
+        if now - job.planned_at > self.retry.for_ and task.tries and task.effect.word != "keep":
+            self._fail(job, task, f"given up: {error}", uncertain=uncertain)
+            return
+        task.error = error
+        at = now + delay(self.retry, task.tries)
+        job.outcomes.append(Later(key=task.record.key, error=error, at=at, uncertain=uncertain))
+        self.log.info("effect.later", message=job.claim.id, word=task.effect.word)
+
+    def _fail(self, job: _Job, task: _Task, error: str, *, uncertain: bool = False) -> None:
+        if task.effect.word == "keep":
+            self._postpone(job, task, error)
+            return
+        task.state, task.error = EffectState.DEAD, error
+        job.outcomes.append(Failed(key=task.record.key, error=error, uncertain=uncertain))
+        self.log.warning("effect.dead", message=job.claim.id, word=task.effect.word)
+
+    def _flush(self, job: _Job) -> None:
+        """Record what cannot be repeated at once, before the next effect begins; the last report ends the message."""
+        if not job.waits:
+            return
+        self.ledger.report([Report(claim=job.claim, outcomes=tuple(job.outcomes), release=False)])
+        job.outcomes.clear()
+
+    def _concluded(self, job: _Job, *, settle: bool) -> Verdict:
+        outcome = job.plan.settlement.place
+        self.ledger.report(
+            [
+                Report(
+                    claim=job.claim,
+                    outcomes=tuple(job.outcomes),
+                    keep=job.keep,
+                    settle=settle,
+                    outcome=outcome,
+                )
+            ]
+        )
+        error = next((task.error for task in job.tasks if task.error and task.state is not EffectState.DONE), "")
+        if job.waits:
+            return Verdict(state="later", plan=job.plan, error=error)
+        self.log.info(
+            "message.dead" if job.died else "message.done",
+            mailbox=job.claim.row.mailbox,
+            message=job.claim.id,
+        )
+        reply = reply_in(task.receipt for task in job.tasks)
+        return Verdict(state="dead" if job.died else "done", plan=job.plan, reply=reply, error=error)
+
+    def _give_up(self, claim: Claim, raw: Raw, home: Home, reason: str) -> Verdict:
+        """A message that kills its workers is kept as it came, unread, and set aside."""
+        made = Plan(pipeline=claim.row.pipeline, version="")
+        job = _Job(claim=claim, plan=made, planned_at=claim.row.received_at, raw=raw, tasks=[])
+        effect = home.deliver("keep", "", frozenset(), create=True)
+        if effect is not None:
+            kept = record(keep(effect, message=claim.row.key, ordinal=0, edits=0))
+            effect.perform(job.letter(kept), self.tools)
+        self.ledger.dead(claim, reason)
+        self.log.warning("message.dead", mailbox=claim.row.mailbox, message=claim.id)
+        return Verdict(state="dead", plan=made, error=reason)
+
+
+def delay(retry: Retry, tries: int) -> timedelta:
+    """How long to wait after so many earlier failures."""
+    return min(retry.first * retry.factor ** min(tries, 32), retry.most)
+
+
+def record(planned: Planned) -> EffectRecord:
+    """The ledger's record of a planned effect."""
+    effect = planned.effect
+    return EffectRecord(
+        key=planned.key,
+        ordinal=planned.ordinal,
+        word=effect.word,
+        target=effect.target,
+        place=planned.place,
+        repeatable=effect.repeatable,
+        edits=planned.edits,
+        detail=effect.model_dump_json(),
+    )
+
+
+def reply_in(receipts: Iterable[str | None]) -> str:
+    """What a rejecting effect among these has to tell the source; empty: nothing."""
+    replies = (Receipt.model_validate_json(receipt).reply for receipt in receipts if receipt)
+    return next(filter(None, replies), "")
+
+
+def describe(error: Exception) -> str:
+    """Text for ledger and operator: what our own errors say; of others the kind only, they may quote the message."""
+    if isinstance(error, PostroomError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f"{type(error).__name__}: {error.strerror}"
+    return f"unexpected {type(error).__name__}"

@@ -1,0 +1,88 @@
+"""A private site for each test: its own settings, pipeline, state and store; `postroom` runs as a subprocess."""
+
+import os
+import sqlite3
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+SETTINGS = """\
+state: state
+pipelines: pipelines
+host: test.example
+mailboxes:
+  stdin: {url: "stdin:", pipeline: main, store: mail, state: state}
+"""
+LETTER = b"""\
+From: Jane <jane@home.example>
+To: you@home.example
+Subject: Sunday
+Message-ID: <sunday@home.example>
+
+Lunch at one?
+"""
+
+
+@dataclass(frozen=True)
+class Site:
+    root: Path
+
+    @property
+    def store(self) -> Path:
+        return self.root / "mail"
+
+    def settings(self, text: str) -> None:
+        (self.root / "postroom.yaml").write_text(text)
+
+    def pipeline(self, text: str, name: str = "main") -> None:
+        (self.root / "pipelines").mkdir(exist_ok=True)
+        (self.root / "pipelines" / f"{name}.yaml").write_text(text)
+
+    def command(self, *arguments: str) -> list[str]:
+        name, *rest = arguments
+        return [sys.executable, "-m", "postroom", name, "--config", str(self.root / "postroom.yaml"), *rest]
+
+    def run(
+        self,
+        *arguments: str,
+        message: bytes | None = None,
+        env: dict[str, str] | None = None,
+        prefix: tuple[str, ...] = (),
+    ) -> subprocess.CompletedProcess[bytes]:
+        clean = {k: v for k, v in os.environ.items() if k not in ("SENDER", "RECIPIENT", "EXTENSION")}
+        return subprocess.run(
+            [*prefix, *self.command(*arguments)],
+            input=message,
+            capture_output=True,
+            env={**clean, **(env or {})},
+            cwd=self.root,
+            timeout=120,
+            check=False,
+        )
+
+    def filter(self, message: bytes = LETTER, *arguments: str, **more: str) -> subprocess.CompletedProcess[bytes]:
+        return self.run("filter", *arguments, message=message, env=more)
+
+    def mail(self, folder: str = "", store: Path | None = None) -> list[Path]:
+        """Delivered messages: `new` and `cur` of a Maildir++ folder."""
+        where = (store or self.store) / (f".{folder.replace('/', '.')}" if folder else "")
+        return sorted(file for sub in ("new", "cur") for file in (where / sub).glob("*"))
+
+    def everything(self) -> list[Path]:
+        """Every message in every folder of the store."""
+        return sorted(file for sub in ("new", "cur") for file in self.store.rglob(f"{sub}/*") if file.is_file())
+
+    def ledger(self, sql: str) -> list[tuple[object, ...]]:
+        with sqlite3.connect(self.root / "state" / "ledger.db") as connection:
+            return connection.execute(sql).fetchall()
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Site:
+    made = Site(tmp_path)
+    made.settings(SETTINGS)
+    made.pipeline("name: main\nrules:\n  - name: all\n    do: keep\n")
+    return made

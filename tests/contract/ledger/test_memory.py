@@ -1,0 +1,67 @@
+"""Keys are reserved by one message at a time, remembered at its end, and forgotten by the database's
+clock."""
+
+from collections.abc import Callable
+from datetime import timedelta
+
+import pytest
+
+from postroom.ledger import Ledger, Retention
+from postroom.pipeline.tools import Reservation
+
+DAY = timedelta(days=1)
+BRIEF = timedelta(milliseconds=5)
+
+
+def test_a_new_key_is_free_for_its_holder_however_often_it_asks(ledger: Ledger) -> None:
+    assert ledger.reserve("s", "k", "one", DAY) == Reservation.FREE
+    assert ledger.reserve("s", "k", "one", DAY) == Reservation.FREE
+    assert ledger.reserve("s", "k", "two", DAY) == Reservation.HELD
+    assert not ledger.recall("s", "k")
+
+
+def test_a_remembered_key_is_known_to_others_and_free_to_the_one_it_comes_from(ledger: Ledger) -> None:
+    ledger.reserve("s", "k", "one", DAY)
+    assert ledger.remember("s", "k", "one", DAY)
+    assert ledger.reserve("s", "k", "two", DAY) == Reservation.KNOWN
+    assert ledger.reserve("s", "k", "one", DAY) == Reservation.FREE
+    assert ledger.recall("s", "k")
+
+
+def test_remembering_twice_is_fine_and_anothers_key_is_refused(ledger: Ledger) -> None:
+    assert ledger.remember("s", "k", "one", DAY)
+    assert ledger.remember("s", "k", "one", DAY)
+    assert not ledger.remember("s", "k", "two", DAY)
+
+
+def test_a_key_that_another_reserved_cannot_be_remembered(ledger: Ledger) -> None:
+    ledger.reserve("s", "k", "one", DAY)
+    assert not ledger.remember("s", "k", "two", DAY)
+
+
+@pytest.mark.parametrize("key", ["k", "a\0b", "\udcff", "long" * 1000])
+def test_spaces_do_not_see_each_other(ledger: Ledger, key: str) -> None:
+    assert ledger.remember("s", key, "one", DAY)
+    assert ledger.recall("s", key)
+    assert not ledger.recall("t", key)
+    assert not ledger.recall("s", key + "x")
+
+
+def test_a_memory_expires(ledger: Ledger, eventually: Callable[..., None]) -> None:
+    ledger.remember("s", "k", "one", BRIEF)
+    eventually(lambda: not ledger.recall("s", "k"))
+    assert ledger.reserve("s", "k", "two", DAY) == Reservation.FREE
+    assert ledger.reserve("s", "k", "one", DAY) == Reservation.HELD
+
+
+def test_a_reservation_expires(ledger: Ledger, eventually: Callable[..., None]) -> None:
+    ledger.reserve("s", "k", "one", BRIEF)
+    eventually(lambda: ledger.reserve("s", "k", "two", DAY) == Reservation.FREE)
+
+
+def test_retention_removes_only_memories_that_expired(ledger: Ledger, eventually: Callable[..., None]) -> None:
+    ledger.remember("s", "old", "one", BRIEF)
+    ledger.remember("s", "new", "one", DAY)
+    eventually(lambda: not ledger.recall("s", "old"))
+    ledger.retain(Retention(settled=None))
+    assert ledger.recall("s", "new")

@@ -1,0 +1,66 @@
+"""A ledger is made whole, brought up to date by steps, and left alone when it is newer than we are."""
+
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import Connection, text
+
+from postroom.errors import Temporary
+from postroom.ledger import Ledger, Query
+from postroom.ledger.database import connect
+from postroom.ledger.migrations import upgrade
+
+WAIT = timedelta(seconds=30)
+
+
+def add_column(connection: Connection) -> None:
+    connection.execute(text("ALTER TABLE message ADD COLUMN colour TEXT"))
+
+
+def add_table(connection: Connection) -> None:
+    connection.execute(text("CREATE TABLE colour (name TEXT)"))
+
+
+def fail(_: Connection) -> None:
+    raise Temporary("no")
+
+
+def test_a_second_opening_changes_nothing(shared_url: str) -> None:
+    for _ in range(2):
+        ledger = Ledger.open(shared_url)
+        assert ledger.find(Query()) == ()
+        ledger.close()
+
+
+def test_an_older_ledger_is_brought_up_to_date_step_by_step(ledger_url: str) -> None:
+    database = connect(ledger_url, password=None, create=True, wait=WAIT)
+    upgrade(database, steps=[])
+    upgrade(database, steps=[add_column])
+    upgrade(database, steps=[add_column, add_table])
+    with database.reading() as connection:
+        assert connection.execute(text("SELECT colour FROM message")).all() == []
+        assert connection.execute(text("SELECT name FROM colour")).all() == []
+        assert connection.execute(text("SELECT version FROM schema")).all() == [(3,)]
+    database.close()
+
+
+def test_a_step_that_fails_leaves_the_ledger_at_its_old_version(ledger_url: str) -> None:
+    database = connect(ledger_url, password=None, create=True, wait=WAIT)
+    upgrade(database, steps=[])
+    with pytest.raises(Temporary):
+        upgrade(database, steps=[add_table, fail])
+    upgrade(database, steps=[add_table])
+    database.close()
+
+
+def test_a_ledger_of_a_newer_postroom_is_refused(shared_url: str) -> None:
+    database = connect(shared_url, password=None, create=True, wait=WAIT)
+    upgrade(database, steps=[add_table])
+    database.close()
+    with pytest.raises(Temporary, match="has version 2, this Postroom knows 1: run the newer Postroom"):
+        Ledger.open(shared_url)
+
+
+def test_a_ledger_that_is_not_there_is_not_made_where_nobody_asked(shared_url: str) -> None:
+    with pytest.raises(Temporary, match=r"there is no ledger at|has no tables"):
+        Ledger.open(shared_url, create=False)
