@@ -22,7 +22,12 @@ env: .venv/ready
 	@touch $@
 
 run: env
-	@$(BIN)/python deploy/samples/run.py var
+	@for message in deploy/samples/*.eml; do \
+	  $(BIN)/postroom filter --config config/postroom.yaml < "$$message" || exit; done
+	@$(BIN)/postroom messages --config config/postroom.yaml
+	@echo
+	@echo 'The messages lie in var/mail (a Maildir), their attachments in var/files. Ask why:'
+	@echo '  $(BIN)/postroom explain deploy/samples/invoice.eml'
 
 check: env
 	$(BIN)/ruff format --check .

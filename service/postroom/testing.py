@@ -1,11 +1,10 @@
 """What tests of steps, pipelines and plugins stand on: a message builder, a fixed clock, and fakes that can fail.
 
-view = testing.view(testing.message(subject="Invoice 17", attachments=("invoice.pdf",)))
-outcomes = list(MyStep(to="invoices").plan(view, testing.tools()))
+A test of a step: `[*MyStep(to="invoices").plan(testing.view(testing.message(subject="Hi")), testing.tools())]`.
 """
 
 from base64 import encodebytes
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.header import Header
@@ -66,16 +65,23 @@ def message(
 ) -> bytes:
     """An RFC 5322 message with CRLF line ends, the same for the same arguments; None leaves a field out.
 
-    `headers` stand on top as they are given, so that Received and trusted fields can be told. Values that are not
-    ASCII are encoded (RFC 2047), those of addresses written as UTF-8 (RFC 6532).
+    `headers` stand on top as they are given, so that Received and trusted fields can be told, and in place of a field
+    of that name that would be made. A subject that is not ASCII is encoded (RFC 2047), other values are written as
+    UTF-8 (RFC 6532).
     """
+    own = {name.lower() for name in headers or {}}
     lines = [f"{name}: {one}" for name, value in (headers or {}).items() for one in _several(value)]
-    lines += [f"{n}: {', '.join(_several(v))}" for n, v in (("From", from_), ("To", to), ("Cc", cc)) if v is not None]
-    for name, one in (("Subject", subject), ("Message-ID", message_id)):
-        lines += [f"{name}: {_word(one)}"] if one is not None else []
-    if date is not None:
-        lines.append(f"Date: {date if isinstance(date, str) else format_datetime(date)}")
-    head = "".join(f"{line}\r\n" for line in [*lines, "MIME-Version: 1.0"])
+    made = {
+        "From": None if from_ is None else ", ".join(_several(from_)),
+        "To": None if to is None else ", ".join(_several(to)),
+        "Cc": None if cc is None else ", ".join(_several(cc)),
+        "Subject": None if subject is None else _word(subject),
+        "Message-ID": message_id,
+        "Date": format_datetime(date) if isinstance(date, datetime) else date,
+        "MIME-Version": "1.0",
+    }
+    lines += [f"{name}: {value}" for name, value in made.items() if value is not None and name.lower() not in own]
+    head = "".join(f"{line}\r\n" for line in lines)
     return head.encode("utf-8", "surrogateescape") + _body(text, html, [_attachment(one) for one in attachments])
 
 
@@ -124,9 +130,9 @@ def _multipart(kind: str, parts: Iterable[bytes]) -> bytes:
 
 @dataclass
 class Failures:
-    """Which calls of a fake fail: the numbers count all its calls from 1. `Failures({1})`: the first one."""
+    """Which calls of a fake fail, counting all its calls from 1: `Failures({2})` or `Failures(range(1, 100))`."""
 
-    at: set[int] = field(default_factory=set)
+    at: Container[int] = ()
     error: Callable[[], Exception] = lambda: Temporary("the fake was told to fail")
     calls: int = 0
 
@@ -136,37 +142,53 @@ class Failures:
             raise self.error()
 
 
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """A key of a memory: reserved until its message ends, or remembered."""
+
+    holder: str
+    until: datetime
+    remembered: bool
+
+
 @dataclass
 class Memory:
-    """A memory in a dictionary, with the rules of the ledger's: reserved for a holder, remembered for a period."""
+    """A memory in a dictionary, with the rules of the ledger's."""
 
     clock: Callable[[], datetime] = lambda: NOW
     failures: Failures = field(default_factory=Failures)
-    known: dict[tuple[str, str], tuple[str, datetime]] = field(default_factory=dict)
-    held: dict[tuple[str, str], str] = field(default_factory=dict)
+    entries: dict[tuple[str, str], Entry] = field(default_factory=dict)
 
     def reserve(self, space: str, key: str, holder: str, period: timedelta) -> Reservation:
         self.failures.count()
-        owner, until = self.known.get((space, key), (holder, self.clock()))
-        if owner != holder and until > self.clock():
-            return Reservation.KNOWN
-        free = self.held.setdefault((space, key), holder) == holder
-        return Reservation.FREE if free else Reservation.HELD
+        found = self._found(space, key)
+        if found is None:
+            self.entries[space, key] = Entry(holder, self.clock() + period, remembered=False)
+        if found is None or found.holder == holder:
+            return Reservation.FREE
+        return Reservation.KNOWN if found.remembered else Reservation.HELD
 
     def remember(self, space: str, key: str, holder: str, period: timedelta) -> bool:
-        """False where it was known already."""
-        new = not self.recall(space, key)
-        self.known[space, key] = (holder, self.clock() + period)
-        self.held.pop((space, key), None)
-        return new
+        """False where another message's is known or reserved."""
+        self.failures.count()
+        found = self._found(space, key)
+        if found is not None and found.holder != holder:
+            return False
+        self.entries[space, key] = Entry(holder, self.clock() + period, remembered=True)
+        return True
 
     def recall(self, space: str, key: str) -> bool:
         self.failures.count()
-        return (space, key) in self.known and self.known[space, key][1] > self.clock()
+        found = self._found(space, key)
+        return found is not None and found.remembered
 
     def release(self, holder: str) -> None:
         """The holder's message ended without success: what it reserved is free again."""
-        self.held = {what: by for what, by in self.held.items() if by != holder}
+        self.entries = {at: one for at, one in self.entries.items() if one.remembered or one.holder != holder}
+
+    def _found(self, space: str, key: str) -> Entry | None:
+        found = self.entries.get((space, key))
+        return found if found is not None and found.until > self.clock() else None
 
 
 @dataclass(frozen=True)

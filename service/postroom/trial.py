@@ -3,14 +3,12 @@
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, ValidationError, model_validator
 
 from postroom import testing
-from postroom.errors import Located, Misconfigured, Problem
-from postroom.message import parse
+from postroom.errors import Located, Misconfigured, PostroomError, Problem
 from postroom.model import Model
 from postroom.pipeline.plan import Line, Plan
 from postroom.pipeline.planner import plan
@@ -51,7 +49,8 @@ class AttachmentText(Model):
 
 
 class ShortMessage(Model):
-    """A message in a few words; what is left out is made up."""
+    """A message in a few words: from Ann to Bob, subject and text `Hello`, where nothing else is said. A field under
+    `headers` takes the place of one that would be made."""
 
     model_config = ConfigDict(title="Message of a test")
 
@@ -75,7 +74,7 @@ class ShortMessage(Model):
         attachments = [
             each
             if isinstance(each, str)
-            else testing.Attachment(each.name, each.type, each.content.encode() if each.content else None, each.size)
+            else testing.Attachment(each.name, each.type, _octets(each.content), each.size)
             for each in self.attachments
         ]
         return testing.message(
@@ -91,9 +90,14 @@ class ShortMessage(Model):
         )
 
 
+# What may stand beside `file`: how a message arrived does not show in its bytes.
+_ARRIVAL = frozenset({"sender", "recipient", "mailbox", "folder", "flags"})
+
+
 class Case(Model):
-    """One test. `message` in a few words or `file` beside the pipeline; `expect`: edits and effects in order, each its
-    word or its word and target as `explain` prints it. An implicit `keep` may be left out."""
+    """One test. `message` in a few words, or `file`: a whole one beside the pipeline. `facts` are known from the start,
+    and no scanner that leaves the process runs. `expect`: edits and effects in order, each its word or its word and
+    target as `explain` prints it; an implicit `keep` may be left out."""
 
     name: str = ""
     message: ShortMessage = ShortMessage()
@@ -106,12 +110,15 @@ class Case(Model):
     def _expecting(self) -> Self:
         if "expect" not in self.model_fields_set:
             raise ValueError("a test says what it expects: `expect: [move Junk]`, or `expect: []` for nothing")
+        if self.file is not None and (made := sorted(self.message.model_fields_set - _ARRIVAL)):
+            raise ValueError(f"the message is in `file`: leave out `{made[0].rstrip('_')}`")
         return self
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """How a test went. `diff`: lines that begin with `-` were expected and missing, with `+` came unexpected."""
+class Verdict:
+    """How a test went. `diff`: where it failed, all lines in order: `-` was expected and is missing, `+` came
+    unexpected, `!` is why there is no plan at all."""
 
     pipeline: str
     number: int
@@ -123,14 +130,16 @@ class Outcome:
         return not self.diff
 
 
-def run(loaded: Loaded) -> Iterator[Outcome]:
-    """Run all tests of a pipeline, as far as it has any. Raises Misconfigured where a test is written wrongly."""
-    cases = read(loaded.file)
-    for number, case in enumerate(cases, 1):
-        made = _planned(case, loaded, number)
+def run(loaded: Loaded) -> Iterator[Verdict]:
+    """Run all tests of a pipeline, as far as it has any. Raises Misconfigured where one is written wrongly."""
+    for number, case in enumerate(read(loaded.file), 1):
+        raw = _file(loaded.file, case.file, number) if case.file else case.message.raw(case.now)
+        try:
+            diff = compare(case.expect, _plan(case, raw, loaded).lines)
+        except PostroomError as error:
+            diff = (f"! {error}",)
         told = case.name or case.file or case.message.subject or ""
-        diff = tuple(compare(case.expect, made.lines))
-        yield Outcome(pipeline=loaded.file.pipeline.name, number=number, name=told, diff=diff)
+        yield Verdict(pipeline=loaded.file.pipeline.name, number=number, name=told, diff=diff)
 
 
 def read(file: PipelineFile) -> list[Case]:
@@ -149,44 +158,65 @@ def read(file: PipelineFile) -> list[Case]:
     return cases
 
 
-def compare(expected: Sequence[str], lines: Sequence[Line]) -> Iterator[str]:
-    """The differences between what was expected and what the plan does, in order."""
-    got = [(line.word, f"{line.word} {line.target}".rstrip(), line.implicit) for line in lines]
-    wanted = [text.removesuffix("(implicit)").rstrip() for text in expected]
-    if "keep" not in wanted:
-        got = [each for each in got if not each[2]]
-    left = list(wanted)
-    differs = len(left) != len(got)
-    for (word, whole, _), text in zip(got, left, strict=False):
-        differs = differs or text not in (word, whole)
-    if differs:
-        from difflib import ndiff
-
-        spelled = [word if word in wanted and whole not in wanted else whole for word, whole, _ in got]
-        yield from (line.rstrip("\n") for line in ndiff(wanted, spelled) if not line.startswith("?"))
+def compare(expected: Sequence[str], lines: Sequence[Line]) -> tuple[str, ...]:
+    """Nothing where the plan does what was expected, in order; else both, one below the other."""
+    wanted = [" ".join(text.removesuffix("(implicit)").split()) for text in expected]
+    got = [line for line in lines if not line.implicit or "keep" in wanted]
+    told = tuple(_aligned(wanted, got))
+    return told if any(line[0] != " " for line in told) else ()
 
 
-def _planned(case: Case, loaded: Loaded, number: int) -> Plan:
+def _aligned(wanted: Sequence[str], got: Sequence[Line]) -> Iterator[str]:
+    """Both in order, with as many pairs as there can be."""
+    common = [[0] * (len(got) + 1) for _ in range(len(wanted) + 1)]
+    for i, text in reversed([*enumerate(wanted)]):
+        for j, line in reversed([*enumerate(got)]):
+            pair = common[i + 1][j + 1] + 1 if _meant(text, line) else 0
+            common[i][j] = max(pair, common[i + 1][j], common[i][j + 1])
+    i = j = 0
+    while i < len(wanted) or j < len(got):
+        if i < len(wanted) and j < len(got) and _meant(wanted[i], got[j]):
+            yield f"  {wanted[i]}"
+            i, j = i + 1, j + 1
+        elif j == len(got) or (i < len(wanted) and common[i + 1][j] >= common[i][j + 1]):
+            yield f"- {wanted[i]}"
+            i += 1
+        else:
+            yield f"+ {_spelled(got[j])}"
+            j += 1
+
+
+def _meant(text: str, line: Line) -> bool:
+    return text in (line.word, _spelled(line))
+
+
+def _spelled(line: Line) -> str:
+    return " ".join(f"{line.word} {line.target}".split())
+
+
+def _plan(case: Case, raw: bytes, loaded: Loaded) -> Plan:
     short = case.message
-    raw = _file(loaded.file, case.file, number) if case.file else short.raw(case.now)
-    message = parse(raw)
-    given: dict[str, Any] = {
-        "envelope": Envelope(sender=short.sender, recipients=short.recipient),
-        "mailbox": short.mailbox,
-        "folder": short.folder,
-        "flags": frozenset(short.flags),
-        "received": case.now,
-        "now": case.now,
-    }
     tools = testing.tools(given=case.facts, clock=lambda: case.now)
-    view = testing.view(raw, **given, message=message)
+    view = testing.view(
+        raw,
+        envelope=Envelope(sender=short.sender, recipients=short.recipient),
+        mailbox=short.mailbox,
+        folder=short.folder,
+        flags=frozenset(short.flags),
+        facts=case.facts,
+        received=case.now,
+        now=case.now,
+    )
     return plan(loaded.pipelines, loaded.file.pipeline.name, view, tools)
 
 
+def _octets(text: str | None) -> bytes | None:
+    return None if text is None else text.encode()
+
+
 def _file(file: PipelineFile, name: str, number: int) -> bytes:
-    path = file.path.parent / name
     try:
-        return Path(path).read_bytes()
+        return (file.path.parent / name).read_bytes()
     except OSError as error:
-        problem = Problem(("tests", number - 1, "file"), f"`{name}` cannot be read: {error.strerror}")
+        problem = Problem(("tests", number - 1, "file"), f"cannot be read: {error.strerror}")
         raise Misconfigured([file.source.locate(problem)]) from None

@@ -4,7 +4,7 @@ import os
 import signal
 import sys
 from argparse import ArgumentParser, Namespace
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -65,9 +65,14 @@ def leave(number: int, _: FrameType | None) -> NoReturn:
     raise SystemExit(f"stopped by {signal.Signals(number).name}")
 
 
-def offer(site: Site, options: Namespace) -> int:
+def caller(size: int) -> bytes:
+    """At most so many octets of what the caller writes; empty at its end."""
+    return os.read(0, size)
+
+
+def offer(site: Site, options: Namespace, read: Callable[[int], bytes] = caller) -> int:
     """Read the message, make it ours, and bring it to its end."""
-    taken = offered(lambda size: os.read(0, size), inline=site.settings.spool.inline, spool=site.spool)
+    taken = offered(read, inline=site.settings.spool.inline, spool=site.spool)
     told = envelope(sender=options.sender, recipients=options.recipients, environment=os.environ, inside=taken.sender)
     arrival = arrived(site, taken, told, passes=options.passes)
     resume_for = timedelta(0) if options.again else site.mailbox.resume_for
@@ -135,6 +140,8 @@ def return_path(message: Message, sender: str | None) -> bytes:
     if sender is None or message.headers.get("Return-Path") is not None:
         return b""
     if any(char <= " " or char in "<>\x7f" for char in sender):
+        return b""
+    if message.raw[:1] in (b" ", b"\t"):  # it would become part of ours, as a continuation (RFC 5322 2.2.3)
         return b""
     line = f"Return-Path: <{sender}>".encode("utf-8", "replace")
     return line + (b"\r\n" if b"\r\n" in bytes(message.raw[:4096]) else b"\n")

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -35,7 +36,10 @@ def messages(
     states = (State.DEAD,) if dead else (state,) if state else ()
     with opened(config, mailbox) as (ledger, _):
         query = Query(states=states, mailbox=mailbox, message_id=message_id, limit=limit)
-        found = [shown for row in ledger.find(query) if (shown := ledger.show(row.id))]
+        rows = ledger.find(query)
+        if message_id and not rows:  # copied without its angle brackets
+            rows = ledger.find(replace(query, message_id=f"<{message_id}>"))
+        found = [shown for row in rows if (shown := ledger.show(row.id))]
     if json:
         print_json([described(shown) for shown in found])
     else:

@@ -1,7 +1,7 @@
 """`postroom test`: the tests inside pipelines."""
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -9,8 +9,11 @@ import typer
 from pydantic import JsonValue
 
 from postroom.cli.output import print_json
+from postroom.errors import Located, Misconfigured
 from postroom.settings import Loaded, load, load_pipeline
-from postroom.trial import Outcome, run
+from postroom.trial import Verdict, run
+
+COLOURS = {"ok": "green", "FAILED": "bold red", "-": "red", "+": "green", "!": "red"}
 
 
 def test(
@@ -21,39 +24,79 @@ def test(
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Run the tests inside pipelines. Ends with 1 where one fails."""
-    outcomes = [outcome for loaded in chosen(pipelines or [], config) for outcome in run(loaded)]
+    verdicts = [*verdicts_of(chosen(pipelines or [], config))]
     if json:
-        print_json([_described(outcome) for outcome in outcomes])
+        print_json([_described(verdict) for verdict in verdicts])
     else:
-        _print(outcomes)
-    if not all(outcome.passed for outcome in outcomes):
+        _print([*_lines(verdicts)])
+    if not all(verdict.passed for verdict in verdicts):
         sys.exit(1)
 
 
 def chosen(named: Sequence[str], config: Path | None) -> list[Loaded]:
-    """The pipelines that were named, or all. Paths need no settings."""
+    """The pipelines that were named, or all. Paths need no settings. Raises Misconfigured with all that is wrong."""
     if named and all("/" in one or one.endswith(".yaml") for one in named) and config is None:
-        return [load_pipeline(one) for one in named]
-    settings = load(config)
-    names = named or [str(path) for path in sorted(settings.pipelines.glob("*.yaml"))]
-    return [load_pipeline(one, settings) for one in names]
+        settings = None
+    else:
+        settings = load(config)
+    names = named or (sorted(path.stem for path in settings.pipelines.glob("*.yaml")) if settings else [])
+    loaded: list[Loaded] = []
+    wrong: dict[Located, None] = {}  # pipelines that run the same one find the same problems
+    for one in names:
+        try:
+            loaded.append(load_pipeline(one, settings))
+        except Misconfigured as error:
+            wrong |= dict.fromkeys(error.problems)
+    if wrong:
+        raise Misconfigured([*wrong])
+    return loaded
 
 
-def _print(outcomes: Sequence[Outcome]) -> None:
-    for outcome in outcomes:
-        mark = "ok" if outcome.passed else "FAILED"
-        print(f"{mark:6}  {outcome.pipeline} {outcome.number}: {outcome.name}")
-        for line in outcome.diff:
-            print(f"          {line}")
-    failed = sum(not outcome.passed for outcome in outcomes)
-    print(f"{len(outcomes)} tests, {failed} failed")
+def verdicts_of(pipelines: Iterable[Loaded]) -> list[Verdict]:
+    """How all tests went. Raises Misconfigured with all that is written wrongly in any of them."""
+    verdicts: list[Verdict] = []
+    wrong: list[Located] = []
+    for loaded in pipelines:
+        try:
+            verdicts += run(loaded)
+        except Misconfigured as error:
+            wrong += error.problems
+    if wrong:
+        raise Misconfigured(wrong)
+    return verdicts
 
 
-def _described(outcome: Outcome) -> JsonValue:
+def _lines(verdicts: Sequence[Verdict]) -> Iterable[tuple[str, str]]:
+    """Each line and what its colour goes by."""
+    for verdict in verdicts:
+        mark = "ok" if verdict.passed else "FAILED"
+        yield f"{mark:6}  {verdict.pipeline} {verdict.number}: {verdict.name}", mark
+        for line in verdict.diff:
+            yield f"          {line}", line[0]
+    failed = sum(not verdict.passed for verdict in verdicts)
+    told = f"{len(verdicts)} test{'' if len(verdicts) == 1 else 's'}, {failed} failed"
+    yield told, "FAILED" if failed else "ok"
+
+
+def _print(lines: Sequence[tuple[str, str]]) -> None:
+    if not sys.stdout.isatty():
+        for line, _ in lines:
+            print(line)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for line, kind in lines:
+        # As text: what stands in a message is no markup.
+        console.print(Text(line, style=COLOURS.get(kind, "")))
+
+
+def _described(verdict: Verdict) -> JsonValue:
     return {
-        "pipeline": outcome.pipeline,
-        "number": outcome.number,
-        "name": outcome.name,
-        "passed": outcome.passed,
-        "diff": [*outcome.diff],
+        "pipeline": verdict.pipeline,
+        "number": verdict.number,
+        "name": verdict.name,
+        "passed": verdict.passed,
+        "diff": [*verdict.diff],
     }

@@ -3,6 +3,8 @@
 import re
 from mmap import mmap
 
+_BARE_CR = re.compile(rb"\r(?!\n)")
+
 Raw = bytes | bytearray | memoryview | mmap
 
 
@@ -24,6 +26,11 @@ def find(raw: Raw, needle: bytes, start: int, end: int) -> int:
         match = re.compile(re.escape(needle)).search(raw, start, end)
         return match.start() if match else -1
     return raw.find(needle, start, end)
+
+
+def has_bare_cr(raw: Raw) -> bool:
+    """Whether a carriage return stands anywhere without a line feed behind it."""
+    return _BARE_CR.search(raw) is not None
 
 
 def piece(raw: Raw, start: int, end: int) -> bytes:

@@ -75,9 +75,10 @@ def decode(content: bytes, label: str = "", found: set[Defect] | None = None) ->
         if name != "cp1252":
             note(found, Defect.WRONG_CHARSET)
         return _damaged(content, name)
-    if name.startswith("utf"):
-        text = _SURROGATES.sub("�", text).removeprefix("\ufeff")
-    return text
+    if name == "utf-7":
+        # The one codec that lets surrogates through.
+        text = _SURROGATES.sub("�", text)
+    return text.removeprefix("\ufeff")
 
 
 def _damaged(content: bytes, name: str) -> str:
@@ -91,7 +92,7 @@ def _damaged(content: bytes, name: str) -> str:
     text = content.decode(name, "replace")
     if text.count("�") * _CLEAN_FOR_EACH_BROKEN > len(text):
         return _as_cp1252(content)
-    return _SURROGATES.sub("�", text).removeprefix("\ufeff")
+    return text.removeprefix("\ufeff")
 
 
 def _guess(content: bytes) -> str:

@@ -23,7 +23,7 @@ class Defect(StrEnum):
     TOO_MANY_HEADERS = "too-many-headers"
     """A header has more fields than `limits.headers`; the others are not indexed."""
     HEADER_TOO_LONG = "header-too-long"
-    """A field is longer than `limits.header`; its decoded value is cut there."""
+    """A field, or all fields of one name that hold addresses, are longer than `limits.header`; cut there."""
     BAD_ENCODED_WORD = "bad-encoded-word"
     """An RFC 2047 encoded word in a header cannot be decoded cleanly."""
     BAD_DATE = "bad-date"
@@ -73,3 +73,8 @@ def note(found: set[Defect] | None, defect: Defect) -> None:
     """Add to a set where the caller gave one."""
     if found is not None:
         found.add(defect)
+
+
+def ordered(found: set[Defect]) -> tuple[Defect, ...]:
+    """Give each once, in the order above."""
+    return tuple(defect for defect in Defect if defect in found) if found else ()

@@ -18,6 +18,9 @@ from postroom.model import Model
 # RFC 5322 §2.2 allows, and 8-bit characters.
 _FIELDS = re.compile(rb"([!-9;-~\x80-\xff]++)([ \t]*+:)([^\n]*+(?:\n[ \t][^\n]*+)*+\n?)|([^\n]++\n?|\n)")
 _NAME, _JUNK = itemgetter(0), itemgetter(3)
+_ADDRESSES = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
+# So few fields are looked through faster than a table is made.
+_FEW = 5
 _BARE_CR = re.compile(rb"\r(?!\n)")
 
 
@@ -49,10 +52,11 @@ class Headers(Sequence[Header]):
     __slots__ = (
         "_fields",
         "_first",
-        "_names",
         "_original",
         "_start",
         "_starts",
+        "_values",
+        "_words_found",
         "cut",
         "end",
         "found",
@@ -66,12 +70,13 @@ class Headers(Sequence[Header]):
         """What was odd about the form of the fields."""
         self.cut = False
         """Whether there are more fields, or longer ones, than the limits allow."""
-        self._names: list[bytes] = []
         self._first: dict[bytes, int] | None = None
         self._starts: list[int] | None = None
+        self._values: dict[int, str] = {}
+        self._words_found: set[Defect] = set()
         self._original = block
         self.end = start + len(block)
-        if b"\r" in block and block.count(b"\r") != block.count(b"\r\n"):
+        if _BARE_CR.search(block):
             # A bare CR ends a line as it does for most programs; offsets stay the same.
             block = _BARE_CR.sub(b"\n", block)
             self.found.add(Defect.BARE_CR)
@@ -84,9 +89,20 @@ class Headers(Sequence[Header]):
             self.found.add(Defect.TOO_MANY_HEADERS)
             self.cut = True
             del self._fields[most:]
-        if len(block) > limit and any(len(field[2]) > limit for field in self._fields):
+        if len(block) > limit and self._is_over_limit():
             self.found.add(Defect.HEADER_TOO_LONG)
             self.cut = True
+
+    def _is_over_limit(self) -> bool:
+        """Whether a field is too long, or all fields of one name that hold addresses together."""
+        room = dict.fromkeys(_ADDRESSES, self.limit)
+        for name, _, value, _ in self._fields:
+            key = name.lower()
+            if key in room:
+                room[key] -= len(value)
+            if len(value) > self.limit or room.get(key, 0) < 0:
+                return True
+        return False
 
     def _drop_junk(self) -> None:
         """Keep the fields. What follows the last one belongs to the body, as the blank line is missing."""
@@ -129,11 +145,11 @@ class Headers(Sequence[Header]):
     def get(self, name: str) -> str | None:
         """The decoded value of the first field of that name; None where there is none."""
         number = self._number(name)
-        return decode_words(self._unfolded(number)) if number >= 0 else None
+        return self._value(number) if number >= 0 else None
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """The decoded values of all fields of that name, in their order."""
-        return tuple(decode_words(self._unfolded(number)) for number in self._numbers(name))
+        return tuple(map(self._value, self._numbers(name)))
 
     def fields(self, name: str) -> tuple[Header, ...]:
         """All fields of that name with their offsets, in their order."""
@@ -145,36 +161,57 @@ class Headers(Sequence[Header]):
         return self._unfolded(number) if number >= 0 else b""
 
     def unfolded_all(self, name: str) -> tuple[bytes, ...]:
-        """The undecoded, unfolded values of all fields of that name, in their order."""
-        return tuple(self._unfolded(number) for number in self._numbers(name))
+        """The undecoded, unfolded values of all fields of that name, in their order; together `limit` at most."""
+        values: list[bytes] = []
+        room = self.limit
+        for number in self._numbers(name):
+            value = self._unfolded(number)[:room]
+            values.append(value)
+            room -= len(value)
+            if room <= 0:
+                break
+        return tuple(values)
 
     def occurrences(self, name: str) -> int:
         """How many fields have that name."""
-        first = self._number(name)
-        return self._names.count(self._names[first]) if first >= 0 else 0
+        return len(self._numbers(name))
 
     def word_defects(self) -> set[Defect]:
         """What is wrong with the encoded words of all fields; decodes every one."""
-        found: set[Defect] = set()
         for number, field in enumerate(self._fields):
             if b"=?" in field[2]:
-                decode_words(self._unfolded(number), found)
-        return found
+                self._value(number)
+        return self._words_found
 
     def _number(self, name: str) -> int:
         """Give the number of the first field of that name, or -1."""
+        key = name.lower().encode("utf-8", "replace")
         if self._first is None:
-            self._names = list(map(bytes.lower, map(_NAME, self._fields)))
-            numbers = range(len(self._fields))
-            self._first = dict(zip(reversed(self._names), reversed(numbers), strict=True))
-        return self._first.get(name.encode("utf-8", "replace").lower(), -1)
+            if len(self._fields) <= _FEW:
+                for number, field in enumerate(self._fields):
+                    if field[0].lower() == key:
+                        return number
+                return -1
+            names = list(map(bytes.lower, map(_NAME, self._fields)))
+            # In reverse, so that the first of equal names stays.
+            self._first = dict(zip(reversed(names), reversed(range(len(names))), strict=True))
+        return self._first.get(key, -1)
 
     def _numbers(self, name: str) -> Sequence[int]:
         first = self._number(name)
         if first < 0:
             return ()
-        key = self._names[first]
-        return [number for number, other in enumerate(self._names) if other == key]
+        if self._first is not None and len(self._first) == len(self._fields):
+            return (first,)
+        key = self._fields[first][0].lower()
+        rest = range(first, len(self._fields))
+        return [number for number in rest if self._fields[number][0].lower() == key]
+
+    def _value(self, number: int) -> str:
+        value = self._values.get(number)
+        if value is None:
+            value = self._values[number] = decode_words(self._unfolded(number), self._words_found)
+        return value
 
     def _unfolded(self, number: int) -> bytes:
         value = self._fields[number][2]
@@ -194,7 +231,7 @@ class Headers(Sequence[Header]):
             Header,
             {
                 "name": name.decode("utf-8", "replace"),
-                "value": decode_words(self._unfolded(number)),
+                "value": self._value(number),
                 "raw": memoryview(self._original)[start - self._start : end - self._start],
                 "start": start,
                 "end": end,

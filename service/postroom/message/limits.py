@@ -19,7 +19,7 @@ class Limits(Model):
     headers: int = Field(default=5000, ge=1)
     """Fields of one header."""
     header: int = Field(default=65536, ge=998)
-    """Bytes of one field's value that are decoded."""
+    """Bytes of one field's value that are decoded; of all To fields (Cc …) together that are read as addresses."""
     boundaries: int = Field(default=10000, ge=1)
     """Lines looked at that begin like a delimiter of an open multipart."""
 

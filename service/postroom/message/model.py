@@ -12,7 +12,7 @@ from postroom.message.address import Address, parse_addresses
 from postroom.message.buffer import Raw, plain
 from postroom.message.build import build
 from postroom.message.dates import parse_date
-from postroom.message.defects import Defect
+from postroom.message.defects import Defect, ordered
 from postroom.message.headers import Headers
 from postroom.message.html import html_to_text
 from postroom.message.index import Index
@@ -166,12 +166,12 @@ class Message(Model):
     @lazy
     def text(self) -> str | None:
         """The plain texts of the body that are no attachments, one below the other; None where there is none."""
-        return _joined([part.text for part in self._own_parts if part.is_body and part.content_type != "text/html"])
+        return _joined([part.text for part in self._own_parts if part.content_type != "text/html" and part.is_body])
 
     @lazy
     def html(self) -> str | None:
         """The HTML texts of the body, one below the other; None where there is none."""
-        return _joined([part.text for part in self._own_parts if part.is_body and part.content_type == "text/html"])
+        return _joined([part.text for part in self._own_parts if part.content_type == "text/html" and part.is_body])
 
     @lazy
     def body(self) -> str:
@@ -209,7 +209,7 @@ class Message(Model):
     @lazy
     def defects(self) -> tuple[Defect, ...]:
         """All that is odd, in the order of the enumeration. Every part is decoded to know, so this is dear."""
-        return _ordered(set(self.layout_defects).union(self.headers.word_defects(), *(p.defects for p in self.parts)))
+        return ordered(set(self.layout_defects).union(self.headers.word_defects(), *(p.defects for p in self.parts)))
 
     @lazy
     def layout_defects(self) -> tuple[Defect, ...]:
@@ -221,7 +221,7 @@ class Message(Model):
             found.add(Defect.REPEATED_HEADER)
         if self.headers.occurrences("date") and self.date is None:
             found.add(Defect.BAD_DATE)
-        return _ordered(found)
+        return ordered(found)
 
     @lazy
     def truncated(self) -> bool:
@@ -235,6 +235,8 @@ class Message(Model):
     @lazy
     def _own_parts(self) -> tuple[Part, ...]:
         """The parts outside attached messages."""
+        if not any(node.is_message for node in self._index.nodes):
+            return self.parts
         own: list[Part] = []
         foreign: set[int] = set()
         for number, part in enumerate(self.parts):
@@ -287,7 +289,3 @@ def _part(node: Node) -> Part:
 
 def _joined(texts: Sequence[str]) -> str | None:
     return "\n".join(texts) if texts else None
-
-
-def _ordered(found: set[Defect]) -> tuple[Defect, ...]:
-    return tuple(defect for defect in Defect if defect in found)

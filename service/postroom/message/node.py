@@ -8,6 +8,7 @@ from postroom.message.defects import Defect
 from postroom.message.headers import Headers
 
 _TYPE = re.compile(r"([^\s/;,]+/[^\s/;,]+)")
+_ENCODINGS = {name.encode(): name for name in ("7bit", "8bit", "base64", "quoted-printable")}
 _NESTED = frozenset(("message/rfc822", "message/global", "message/news"))
 
 
@@ -22,6 +23,8 @@ class Node:
         "base", "body_start", "boundary", "children", "content_type", "data", "defects", "depth", "embedded",
         "encoding", "end", "headers",
         "is_first",
+        "is_message",
+        "is_multipart",
         "number", "parameters", "parent", "path", "start", "uu", "within",
     )  # fmt: skip
 
@@ -38,6 +41,7 @@ class Node:
         self.path = self.base = ""
         self.children = 0
         self.content_type = "text/plain"
+        self.is_multipart = self.is_message = False
         self.parameters: dict[str, str] = {}
         self.boundary = b""
         self.encoding = ""
@@ -45,14 +49,6 @@ class Node:
         """The parts of the message that is the decoded content of this part."""
         self.uu: list[uu.Block] = []
         self.defects: set[Defect] = set()
-
-    @property
-    def is_multipart(self) -> bool:
-        return self.content_type.startswith("multipart/")
-
-    @property
-    def is_message(self) -> bool:
-        return self.content_type in _NESTED
 
     @property
     def is_uuencoded_file(self) -> bool:
@@ -67,18 +63,25 @@ class Node:
         raw = headers.unfolded("content-type")
         if raw:
             value, self.parameters, undecoded = parameters.parse(raw, defects)
-            boundary = undecoded.get("boundary") or self.parameters.get("boundary", "").encode("utf-8", "replace")
-            self.boundary = boundary.rstrip()
             if match := _TYPE.match(value):
                 self.content_type = match[1]
             else:
                 defects.add(Defect.BAD_CONTENT_TYPE)
-            if headers.occurrences("content-type") > 1:
+            if "boundary" in self.parameters:
+                boundary = undecoded.get("boundary") or self.parameters["boundary"].encode("utf-8", "replace")
+                self.boundary = boundary.rstrip()
+            if len(headers) > 1 and headers.occurrences("content-type") > 1:
                 defects.add(Defect.REPEATED_HEADER)
         else:
             self.content_type = default
+        self.is_multipart = self.content_type.startswith("multipart/")
+        self.is_message = self.content_type in _NESTED
         if encoding := headers.unfolded("content-transfer-encoding"):
-            self._set_encoding(encoding.partition(b";")[0].strip(b" \t\"'").decode("latin-1").lower())
+            common = _ENCODINGS.get(encoding)
+            if common is None or self.is_multipart:
+                self._set_encoding(encoding.partition(b";")[0].strip(b" \t\"'").decode("latin-1").lower())
+            else:
+                self.encoding = common
 
     def _set_encoding(self, encoding: str) -> None:
         if not transfer.known(encoding):
@@ -89,8 +92,18 @@ class Node:
         else:
             self.encoding = encoding
 
-    def number_child(self, *, message_root: bool) -> str:
-        """Give the path of the next child as IMAP numbers it (RFC 9051 §6.4.5.1)."""
-        self.children += 1
-        prefix = self.base + "." if self.base else ""
-        return f"{prefix}1" if message_root else f"{prefix}{self.children}"
+    def place(self, *, message_root: bool) -> None:
+        """Number the part among its parent's children as IMAP does (RFC 9051 §6.4.5.1)."""
+        parent = self.parent
+        if parent is None:
+            self.base = "" if self.is_multipart else "1"
+            self.path = self.base or "TEXT"
+            return
+        parent.children += 1
+        self.is_first = message_root or parent.children == 1
+        if message_root and self.is_multipart:
+            self.base = parent.path
+            self.path = f"{parent.path}.TEXT"
+        else:
+            number = 1 if message_root else parent.children
+            self.path = self.base = f"{parent.base}.{number}" if parent.base else f"{number}"

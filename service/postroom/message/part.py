@@ -6,7 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, SkipValidation, model_serializer
 
 from postroom.message import charset, parameters, transfer
-from postroom.message.defects import Defect
+from postroom.message.defects import Defect, ordered
 from postroom.message.flowed import unflow
 from postroom.message.headers import Headers
 from postroom.message.lazy import lazy
@@ -64,7 +64,9 @@ class Part(Model):
     @lazy
     def disposition(self) -> str | None:
         """`inline`, `attachment` or another word in lower case (RFC 2183); None where there is none."""
-        return "attachment" if self.node.is_uuencoded_file else self._disposition.value or None
+        if self.node.is_uuencoded_file:
+            return "attachment"
+        return self._disposition.value or None if self.node.headers.unfolded("content-disposition") else None
 
     @lazy
     def filename(self) -> str | None:
@@ -88,13 +90,15 @@ class Part(Model):
         """Whether mail programs show it as text of its message (as `textBody` and `htmlBody`, RFC 8621
         §4.1.4).
         """
-        node = self.node
-        if not self.content_type.startswith("text/") or self.disposition == "attachment":
+        node, kind = self.node, self.content_type
+        if not kind.startswith("text/"):
             return False
-        if node.parent is None or node.is_first:
+        if node.headers.unfolded("content-disposition") and self.disposition == "attachment":
+            return False
+        if node.is_first or node.parent is None:
             return True
         in_related = node.parent.content_type == "multipart/related"
-        return self.content_type in ("text/plain", "text/html") and not in_related and not self.filename
+        return kind in ("text/plain", "text/html") and not in_related and not self.filename
 
     @lazy
     def is_attachment(self) -> bool:
@@ -165,7 +169,7 @@ class Part(Model):
             parameters.parse(self.node.headers.unfolded("content-disposition"), found)
         if not self.node.is_multipart:
             found |= self._content_defects()
-        return tuple(defect for defect in Defect if defect in found)
+        return ordered(found)
 
     def _content_defects(self) -> set[Defect]:
         if self.content_type.startswith("text/"):

@@ -3,7 +3,7 @@
 import re
 from typing import NamedTuple
 
-from postroom.message.buffer import Raw, find, piece
+from postroom.message.buffer import Raw, piece
 from postroom.message.defects import Defect
 from postroom.message.headers import Headers
 from postroom.message.limits import Limits
@@ -32,8 +32,10 @@ def read_header(data: Raw, start: int, end: int, limits: Limits, *, leading: boo
     if first is None:
         return empty_header(data, start, end, limits)
     block_end, body_start = blank_line(data, first, end, bare_cr=False)
-    if find(data, b"\r\r", first, block_end) >= 0:
-        block_end, body_start = blank_line(data, first, end, bare_cr=True)
+    top = header(data, first, block_end, body_start, defects=defects, limits=limits)
+    if Defect.BARE_CR not in top.fields.found:
+        return top
+    block_end, body_start = blank_line(data, first, end, bare_cr=True)
     return header(data, first, block_end, body_start, defects=defects, limits=limits)
 
 
@@ -50,14 +52,12 @@ def first_field(data: Raw, start: int, end: int, *, leading: bool) -> tuple[int 
     """Give the offset of the first field, None where there is none; what stands before it is passed over if
     `leading`.
     """
+    defects: set[Defect] = set()
     if _FIELD_NAME.match(data, start, end):
-        return start, set()
-    if not leading:
-        return None, set()
-    match = _LEADING.match(data, start, end)
+        return start, defects
+    match = _LEADING.match(data, start, end) if leading else None
     if match is None or not _FIELD_NAME.match(data, match.end(), end):
-        return None, set()
-    defects = set()
+        return None, defects
     if match.start(1) > start:
         defects.add(Defect.LEADING_LINES)
     if match.end() > match.start(1):
@@ -68,6 +68,7 @@ def first_field(data: Raw, start: int, end: int, *, leading: bool) -> tuple[int 
 def header(data: Raw, first: int, block_end: int, body_start: int, *, defects: set[Defect], limits: Limits) -> Header:
     fields = Headers(piece(data, first, block_end), first, limits.headers, limits.header)
     if fields.end < block_end:
+        # The rest is no header.
         defects.add(Defect.NO_HEADER_END)
         body_start = fields.end
     return Header(fields, first, body_start, defects)
@@ -82,4 +83,4 @@ def empty_header(data: Raw, start: int, end: int, limits: Limits) -> Header:
 
 def line_after(data: Raw, line_end: int, end: int) -> int:
     """Give the offset after the line break at `line_end`."""
-    return min(end, line_end + (2 if piece(data, line_end, line_end + 2) == b"\r\n" else 1))
+    return min(end, line_end + (2 if data[line_end : line_end + 2] == b"\r\n" else 1))

@@ -14,6 +14,8 @@ _BLANKS = b"\r\n\t "
 _BASE64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
 _NOT_BASE64 = bytes(byte for byte in range(256) if byte not in _BASE64)
 _PADDING = re.compile(rb"=[= \t]*+([=\s]*+)")
+_PADDED_GROUP = re.compile(rb"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)")
+_PADDED_GROUPS = re.compile(rb"(?:" + _PADDED_GROUP.pattern + rb"\s*+)++")
 _WHOLE_LINE = re.compile(rb"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?+[ \t]*+(?:[\r\n]|\Z)")
 _SOFT_WITH_BLANKS = re.compile(rb"=[ \t]+(\r?\n|\Z)")
 _STRAY = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n|\Z)")
@@ -62,13 +64,17 @@ def stream(raw: Raw, start: int, end: int, encoding: str, found: set[Defect] | N
 def _whole_base64(encoded: bytes, found: set[Defect] | None) -> bytes:
     """Decode at once where nothing is odd: all padding stands at the end, and nothing foreign is between."""
     padding = encoded.find(b"=")
-    body = encoded if padding < 0 else encoded[:padding]
     if padding < 0 or not encoded[padding:].strip(b"= \t\r\n"):
-        clean = body.translate(None, _BLANKS)
+        digits = len(encoded) - encoded.count(b"\n") - encoded.count(b"\r")
+        digits -= encoded.count(b"=", padding) if padding >= 0 else 0
         try:
-            return binascii.a2b_base64(clean + b"==="[: -len(clean) % 4], strict_mode=True)
+            decoded = binascii.a2b_base64(encoded)
         except binascii.Error:
             pass
+        else:
+            if len(decoded) == digits * 3 // 4:
+                # As much as there is room for: nothing was skipped.
+                return decoded
     return b"".join(_Base64(found).pieces(encoded, 0, len(encoded)))
 
 
@@ -92,6 +98,10 @@ class _Base64:
             while (padding := encoded.find(b"=", position)) >= 0:
                 decoded += self._decoded(encoded[position:padding]), self._ended()
                 position = self._after_padding(raw, start + padding, end) - start
+                if run := _PADDED_GROUPS.match(encoded, max(position, 0)):
+                    groups = run[0].rstrip()
+                    decoded += map(binascii.a2b_base64, _PADDED_GROUP.findall(groups))
+                    position = self._after_padding(raw, start + run.start() + len(groups) - 1, end) - start
             decoded.append(self._decoded(encoded[position:]))
             yield b"".join(decoded)
             start = max(stop, start + position)

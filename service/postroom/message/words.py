@@ -36,40 +36,37 @@ def without_controls(text: str) -> str:
 
 def _words(raw: bytes, found: set[Defect] | None) -> str:
     text: list[str] = []
-    pending, label = bytearray(), ""
-    position = 0
-    for word_start, word_end, word_label, content in _scan(raw, found):
-        between = raw[position:word_start]
-        adjacent = position > 0 and (not between or between.isspace())
-        if not adjacent or word_label != label:
-            text.append(charset.decode(bytes(pending), label, found) if pending else "")
-            pending.clear()
-        if not adjacent:
-            text.append(charset.decode(between))
-        pending += content
-        position, label = word_end, word_label
-    if pending:
-        text.append(charset.decode(bytes(pending), label, found))
-    text.append(charset.decode(raw[position:]))
-    return "".join(text)
-
-
-def _scan(raw: bytes, found: set[Defect] | None) -> list[tuple[int, int, str, bytes]]:
-    """List the encoded words as (start, end, charset label, decoded bytes)."""
-    words = []
+    pending, pending_label = b"", b""
     position = 0
     while match := _START.search(raw, position):
         end = raw.find(b"?=", match.end())
         if end < 0:
             note(found, Defect.BAD_ENCODED_WORD)
             break
-        # RFC 2231 §5 lets a language follow the charset: `=?utf-8*en?…`.
-        label = match[1].decode("latin-1").lower().partition("*")[0]
+        label, encoding = match.groups()
         payload = raw[match.end() : end]
-        content = _base64(payload, found) if match[2] in b"bB" else _quoted(payload, found)
+        content = _base64(payload, found) if encoding in b"bB" else _quoted(payload, found)
+        between = raw[position : match.start()]
+        adjacent = position > 0 and (not between or between.isspace())
+        if adjacent and label == pending_label:
+            pending += content
+        else:
+            if pending:
+                text.append(_decoded(pending, pending_label, found))
+            if between and not adjacent:
+                text.append(charset.decode(between))
+            pending, pending_label = content, label
         position = end + 2
-        words.append((match.start(), position, label, content))
-    return words
+    if pending:
+        text.append(_decoded(pending, pending_label, found))
+    if position < len(raw):
+        text.append(charset.decode(raw[position:]))
+    return "".join(text)
+
+
+def _decoded(content: bytes, label: bytes, found: set[Defect] | None) -> str:
+    # RFC 2231 §5 lets a language follow the charset: `=?utf-8*en?…`.
+    return charset.decode(content, label.partition(b"*")[0].decode("latin-1").lower(), found)
 
 
 def _base64(payload: bytes, found: set[Defect] | None) -> bytes:

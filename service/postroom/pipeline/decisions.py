@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import json
 from collections import Counter
 from collections.abc import Iterator
 
@@ -16,7 +17,9 @@ WORDS = {"mbox": "file"}  # effects that the operator calls by another word
 
 def effect_key(message: str, effect: Effect, occurrence: int = 0) -> str:
     """26 characters of base32: equal when planned again, whichever rule it comes from."""
-    parts = (message, effect.word, effect.model_dump_json(), str(occurrence))
+    # Sorted: options of which the order says nothing (`env` of exec) may be written in another one.
+    canonical = json.dumps(effect.model_dump(mode="json"), sort_keys=True)
+    parts = (message, effect.word, canonical, str(occurrence))
     digest = hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).digest()
     return base64.b32encode(digest)[:26].decode("ascii").lower()
 

@@ -52,7 +52,7 @@ class RuleTrace(Model):
 
 
 class Trace(Model):
-    """Stored: the rules that held; `passed`: how many did not."""
+    """Stored: the rules that held and those of which nobody can know; `passed`: how many did not hold."""
 
     rules: tuple[RuleTrace, ...] = ()
     passed: int = 0

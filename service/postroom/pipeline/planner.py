@@ -8,12 +8,13 @@ from postroom.message import edited, parse
 from postroom.pipeline.condition import Why
 from postroom.pipeline.decisions import Decisions
 from postroom.pipeline.outcome import Copy, Edited, Effect, Fact, Flags, Note, Outcome, Place, Run, Stop
-from postroom.pipeline.pipeline import Pipelines, Rule
+from postroom.pipeline.pipeline import Pipeline, Pipelines, Rule
 from postroom.pipeline.plan import Asked, Plan, RuleTrace, Trace
 from postroom.pipeline.step import Step
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Facts, View
 
+CUT = "patterns saw the start of the body only, see `limits: {match: …}`"
 DEEPEST = 50  # pipelines that run pipelines; loops are refused when the files are read
 
 
@@ -60,14 +61,14 @@ class _Planning:
             effects=effects,
             lines=tuple(self.decisions.lines),
             facts=self.view.facts,
-            trace=Trace(rules=tuple(t for t in self.traces if t.held), passed=self.passed),
+            trace=Trace(rules=tuple(t for t in self.traces if t.held is not False), passed=self.passed),
             settlement=settlement,
         )
 
     def through(self, name: str, depth: int) -> bool:
         """Go through a pipeline's rules; False once a step said stop."""
         pipeline = self.pipelines[name]
-        for rule in pipeline.rules:
+        for rule in self.rules(pipeline):
             match = self.ask(name, rule)
             if match is None:
                 continue
@@ -79,6 +80,18 @@ class _Planning:
             if pipeline.match == "first":
                 break
         return True
+
+    def rules(self, pipeline: Pipeline) -> Iterator[Rule]:
+        """Those that can hold, in order; the others are passed. An edit in between changes which those are."""
+        if self.detail:
+            yield from pipeline.rules
+            return
+        at = 0
+        while (number := pipeline.index.after(self.view, at)) is not None:
+            self.passed += number - at
+            at = number + 1
+            yield pipeline.rules[number]
+        self.passed += len(pipeline.rules) - at
 
     def take(self, rule: Rule, step: Step, depth: int, trace: int) -> bool:
         """Do one step; False where it ends the plan. Every kind of outcome is here."""
@@ -125,12 +138,13 @@ class _Planning:
         """The named groups of a rule that holds; None where it does not hold, or nobody can know."""
         answer = rule.when.ask(self.view) if rule.when is not None else None
         held = answer.held if answer is not None else True
-        if not held:
+        if held is False:
             self.passed += 1
-        if held or self.detail:
-            labels = rule.when.labels() if rule.when is not None else ()
+        if held is not False or self.detail:
+            labels = rule.when.labels() if rule.when is not None and held is not False else ()
             asked = tuple(Asked(condition=label, held=held) for label in labels)
-            self.traces.append(RuleTrace(pipeline=pipeline, rule=rule.name, held=held, asked=asked))
+            notes = (CUT,) if self.view.memo.get("body is cut") else ()
+            self.traces.append(RuleTrace(pipeline=pipeline, rule=rule.name, held=held, asked=asked, notes=notes))
             self.whys.append(answer.why() if answer is not None and self.detail else None)
         if not held:
             return None

@@ -44,7 +44,7 @@ class RememberEffect(Effect):
 
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
         new = tools.memory.remember(self.space, self.key, self.holder, self.period)
-        return Receipt(detail="remembered" if new else "known already", repeated=not new)
+        return Receipt(detail="remembered" if new else "another message's is known already", repeated=not new)
 
 
 class DuplicateStep(Step):

@@ -7,9 +7,11 @@ from typing import Annotated, ClassVar, Self
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from postroom.message import AddHeader, RemoveHeader, SetHeader
+from postroom.pipeline.globs import Glob
 from postroom.pipeline.outcome import Edited, Outcome
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import HeaderTemplate
+from postroom.pipeline.text import folded
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
 
@@ -49,8 +51,10 @@ class HeaderStep(Step):
         return self
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
-        for name in self._present(view):
-            yield Edited(RemoveHeader(name=name), f"remove {name}")
+        for name in self.remove:
+            # Where there are more fields than the limit allows, one of that name may lie behind it.
+            if view.message.headers.cut or _present(name, view):
+                yield Edited(RemoveHeader(name=name), f"remove {name}")
         for name, template in self.set_.items():
             value = template.render(view, tools)
             yield Edited(SetHeader(name=name, value=value), f"set {name}: {value}")
@@ -58,14 +62,7 @@ class HeaderStep(Step):
             value = template.render(view, tools)
             yield Edited(AddHeader(name=name, value=value), f"add {name}: {value}")
 
-    def _present(self, view: View) -> Iterator[str]:
-        """Names in the message that `remove` means, each once."""
-        names = {header.name.lower(): header.name for header in reversed(view.message.headers)}
-        patterns = [_pattern(glob) for glob in self.remove]
-        yield from (n for lower, n in reversed(names.items()) if any(p.fullmatch(lower) for p in patterns))
 
-
-def _pattern(glob: str) -> re.Pattern[str]:
-    # Header names are cut at their limit, and what a star may take is possessive where another follows.
-    pieces = [".*" if char == "*" else "." if char == "?" else re.escape(char) for char in re.sub(r"\*+", "*", glob)]
-    return re.compile("".join(pieces).lower(), re.DOTALL)
+def _present(name: str, view: View) -> bool:
+    glob = Glob(name.replace("\\", "\\\\"))  # no escapes in names: a backslash is one of their characters
+    return any(glob.match(folded(header.name)) for header in view.message.headers)

@@ -1,11 +1,11 @@
 """The step `script`: a program that answers facts."""
 
-import json
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, JsonValue
+from pydantic import AfterValidator, Field
+from pydantic_core import from_json
 
 from postroom.errors import Temporary
 from postroom.pipeline.outcome import Fact, Note, Outcome
@@ -14,9 +14,17 @@ from postroom.pipeline.templates import ArgumentTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Facts, View
 from postroom.transports import process
+from postroom.transports.files import explained, make_directories
 from postroom.units import Duration, Size
 
 ANSWER = 64 * 1024  # octets
+DEEPEST = 20  # the ledger stores the answer within a plan, which has to be readable again
+
+
+def _some(value: timedelta) -> timedelta:
+    if not value:
+        raise ValueError("a time limit is longer than nothing: 10s")
+    return value
 
 
 class ScriptStep(Step):
@@ -34,13 +42,13 @@ class ScriptStep(Step):
 
     name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")
     command: tuple[ArgumentTemplate, ...] = Field(min_length=1)
-    timeout: Duration = timedelta(seconds=10)
+    timeout: Annotated[Duration, AfterValidator(_some)] = timedelta(seconds=10)
     memory: Size = Field(default=512_000_000, ge=1_000_000)
     on_error: Literal["later", "pass"] = Field(default="later", alias="on-error")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         try:
-            yield Fact(Facts(script={self.name: self._answer(view, tools)}))
+            yield Fact(self._answer(view, tools))
         except Temporary as error:
             if self.on_error == "later":
                 raise
@@ -49,14 +57,20 @@ class ScriptStep(Step):
     def gives(self) -> frozenset[str]:
         return frozenset({f"script.{self.name}"})
 
-    def _answer(self, view: View, tools: Tools) -> dict[str, JsonValue]:
-        tools.files.mkdir(mode=0o700, parents=True, exist_ok=True)
+    def _answer(self, view: View, tools: Tools) -> Facts:
+        with explained(tools.files):
+            make_directories(tools.files)
         finished = process.run(
             [argument.render(view, tools) for argument in self.command],
             stdin=[memoryview(view.message.raw)],
             timeout=self.timeout,
             memory=self.memory,
-            env={"POSTROOM_KEY": view.key, "POSTROOM_MAILBOX": view.mailbox},
+            env={
+                "POSTROOM_KEY": view.key,
+                "POSTROOM_MAILBOX": view.mailbox,
+                "SENDER": view.envelope.sender or "",
+                "RECIPIENT": view.envelope.recipients[0] if view.envelope.recipients else "",
+            },
             cwd=tools.files,
             output_limit=ANSWER,
         )
@@ -65,9 +79,20 @@ class ScriptStep(Step):
         if finished.overflow:
             raise Temporary(f"the program answered more than {ANSWER} octets")
         try:
-            answer = json.loads(finished.output)
-        except (ValueError, RecursionError):
+            answer = from_json(finished.output, allow_inf_nan=False)
+        except ValueError:
             raise Temporary("the program did not answer with JSON") from None
         if not isinstance(answer, dict):
             raise Temporary("the program answered JSON that is no object")
-        return answer
+        if _depth(answer) > DEEPEST:
+            raise Temporary(f"the program answered JSON that is nested more than {DEEPEST} deep")
+        try:
+            return Facts(script={self.name: answer})
+        except ValueError:
+            raise Temporary("the program answered a number that is too large") from None
+
+
+def _depth(value: object) -> int:
+    """How deep it is nested; the parser has bounded that."""
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list) else ()
+    return 1 + max(map(_depth, inner), default=0)

@@ -89,11 +89,11 @@ class SpamStep(Step):
             ("X-Spam-Score", f"{score:g}"),
             ("X-Spam-Status", status),
         ):
-            yield Edited(SetHeader(name=name, value=value), name)
+            yield Edited(SetHeader(name=name, value=value), f"{name}: {value}")
         if self.subject is not None:
-            subject = changed(view.message.subject, self.subject.render(view, tools))
+            subject = changed(view.message.subject or "", self.subject.render(view, tools))
             if subject is not None:
-                yield Edited(SetHeader(name="Subject", value=subject), "Subject")
+                yield Edited(SetHeader(name="Subject", value=subject), f"Subject: {subject}")
 
 
 def upstream(headers: Iterable[Header], hosts: Iterable[str]) -> Spam | None:

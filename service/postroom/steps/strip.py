@@ -5,7 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
-from postroom.message import DropPart
+from postroom.message import DropPart, safe_name
 from postroom.pipeline.outcome import Edited, Outcome
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import TextTemplate
@@ -34,4 +34,5 @@ class StripStep(Step):
         chosen = Selection(types=self.types, names=self.names_, larger=self.larger).of(view.message)
         note = self.note.render(view, tools)
         for part in list(chosen):
-            yield Edited(DropPart(path=part.path, note=note), f"part {part.path}")
+            target = safe_name(part.filename) if part.filename else f"part {part.path}"
+            yield Edited(DropPart(path=part.path, note=note), target)

@@ -47,7 +47,7 @@ class SubjectStep(Step):
             new = changed(old, self.text.render(view, tools))
         else:
             new = self._with_marks(old, view, tools)
-        if new is not None and new != old:
+        if new is not None and _same(new) != _same(old):
             yield Edited(SetHeader(name="Subject", value=new), new)
 
     def _with_marks(self, old: str, view: View, tools: Tools) -> str:
@@ -61,11 +61,13 @@ class SubjectStep(Step):
         return new
 
 
-def changed(old: str | None, new: str) -> str | None:
+def changed(old: str, new: str) -> str | None:
     """`new`, or None where nothing is to be done: it is the old subject, or the old one with a mark in front that
     the old one has already."""
-    mark = new.removesuffix(old or "")
-    return None if new == old or (mark and mark != new and _starts(old or "", mark)) else new
+    before, after = _same(old), _same(new)
+    mark = after.removesuffix(before)
+    marked = mark not in ("", after) and _starts(before, mark)
+    return None if before == after or marked else new
 
 
 def _starts(subject: str, mark: str) -> bool:

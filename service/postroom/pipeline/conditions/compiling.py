@@ -1,5 +1,6 @@
 """What an operator wrote under `when`, checked and compiled to conditions; every mistake is told at once."""
 
+import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any as AnyValue
@@ -28,7 +29,7 @@ from postroom.pipeline.conditions.patterns import (
     Test,
     WeekdayTest,
 )
-from postroom.pipeline.conditions.reading import OPERATORS, Question, Reader, Trail
+from postroom.pipeline.conditions.reading import NEVER, NOTHING, OPERATORS, Question, Reader, Trail
 from postroom.pipeline.text import Text, texts
 from postroom.pipeline.view import View
 
@@ -46,6 +47,8 @@ FIELDS: Final = (
     "attachment", "attachments", "size", "age", "spam", "script",
 )  # fmt: skip
 JOINS: Final = ("all", "any", "not")
+DEEPEST: Final = 100  # keys and list places that lead to a condition
+_HEADER: Final = re.compile(r"header\.([!-9;-~]{1,76})", re.IGNORECASE)  # RFC 5322 §3.6.8
 WORDS: Final = (*FIELDS, *JOINS, "header.<Name>")
 
 
@@ -65,6 +68,9 @@ class _Compiler:
         """A mapping of fields, all of which hold."""
         if not isinstance(data, dict):
             self.read.wrong(trail, 'a condition is a mapping of fields: `subject: "*invoice*"`')
+            return None
+        if len(trail) > DEEPEST:
+            self.read.wrong(trail, "conditions stand too deep within each other")
             return None
         if not data:
             self.read.wrong(trail, "an empty condition; leave `when` out where a rule is for every message")
@@ -96,10 +102,10 @@ class _Compiler:
     def field(self, name: str, data: object, trail: Trail) -> Condition | None:
         """One field; `name` is what the operator wrote."""
         if data is None:
-            self.read.wrong(trail, "a value is missing here")
+            self.read.wrong(trail, NOTHING)
             return None
-        if name.lower().startswith("header.") and len(name) > len("header."):
-            return self.text(name, data, trail, fields.header(name.partition(".")[2]))
+        if header := _HEADER.fullmatch(name):
+            return self.text(name, data, trail, fields.header(header[1]))
         if name in fields.ADDRESSES:
             return self.address(name, data, trail)
         if name in fields.TEXTS:
@@ -159,6 +165,9 @@ class _Compiler:
             if word in data and (test := self.part(data[word], (*trail, word), forms)) is not None:
                 tests.append(test)
         wanted = sum(word in data for word in Parts)
+        if whole is not None and whole.exists is False and wanted:
+            self.read.wrong((*trail, "exists"), NEVER)
+            return None
         if unknown or whole is None or len(tests) < wanted:
             return None
         if (spec := _of_spec(whole.some)) is not None:

@@ -16,6 +16,8 @@ from postroom.pipeline.text import Text
 V = TypeVar("V")
 Trail = tuple[str | int, ...]
 OPERATORS = ("is", "contains", "starts-with", "ends-with", "matches", "regex", "in-file", "exists", "every")
+NOTHING = "a value is missing here: YAML takes `~`, `null` and an empty value for nothing; quote what is meant as text"
+NEVER = "where nothing exists nothing else can be asked: leave out `exists`, or all that stands beside it"
 _GLOBS: dict[str, Callable[[str], str]] = {
     "is": literal,
     "contains": lambda text: f"*{literal(text)}*",
@@ -76,6 +78,8 @@ class Reader:
                     tests.append(test)
             else:
                 self.unknown(place, "operator", str(word), OPERATORS)
+        if exists is False and len(data) > 1:
+            self.wrong((*trail, "exists"), NEVER)
         if len(self.problems) > before:
             return None
         some = tests[0] if len(tests) == 1 else Both(tuple(tests)) if tests else None
@@ -85,8 +89,11 @@ class Reader:
         self, data: object, trail: Trail, read: Callable[[object, Trail], Test[V] | Glob | None]
     ) -> Test[V] | None:
         """One pattern, or several of which one has to match."""
-        if data is None or data == []:
-            self.wrong(trail, "a pattern is missing here")
+        if data is None:
+            self.wrong(trail, NOTHING)
+            return None
+        if data == []:
+            self.wrong(trail, "the list is empty, so that nothing could ever match")
             return None
         items = data if isinstance(data, list) else [data]
         places = [(*trail, number) for number in range(len(items))] if isinstance(data, list) else [trail]
@@ -139,6 +146,17 @@ class Reader:
     def _is_text(self, data: object, trail: Trail) -> bool:
         if isinstance(data, str):
             return True
-        told = "a pattern is text" if isinstance(data, dict | list) or data is None else "a pattern is text: quote it"
-        self.wrong(trail, told)
+        self.wrong(trail, _quoting(data))
         return False
+
+
+def _quoting(data: object) -> str:
+    """What YAML made of something that was to be text, and the remedy."""
+    match data:
+        case None:
+            return NOTHING
+        case dict():
+            return "a pattern is text: one that begins with `{` has to stand in quotes"
+        case list():
+            return "a pattern is text: one that begins with `[` has to stand in quotes"
+    return "a pattern is text: quote it"

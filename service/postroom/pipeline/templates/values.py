@@ -119,7 +119,7 @@ VALUES: Final[Mapping[str, Callable[[View, Tools], object]]] = {
     "to": lambda view, _: _mailbox(next(iter(view.message.to), None)),
     "sender": lambda view, _: _envelope(view.envelope.sender),
     "recipient": lambda view, _: _envelope(next(iter(view.envelope.recipients), None)),
-    "subject": lambda view, _: view.message.subject,
+    "subject": lambda view, _: view.message.subject or "",
     "date": lambda view, tools: moment(view.message.date or view.received, tools.timezone),
     "received": lambda view, tools: moment(view.received, tools.timezone),
     "message_id": lambda view, _: view.message.message_id or "",

@@ -1,0 +1,142 @@
+"""What README.md and ARCHITECTURE.md say works: examples run, files and functions that they name are there."""
+
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from importlib import import_module
+from pathlib import Path
+from pkgutil import resolve_name
+
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from postroom.settings import load_pipeline
+
+ROOT = Path(__file__).parents[2]
+POSTROOM = ".venv/bin/postroom"
+BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+# Where the names in the picture of ARCHITECTURE.md live.
+NAMES = {
+    "Ledger": "postroom.ledger:Ledger",
+    "Worker": "postroom.work:Worker",
+    "Effect": "postroom.pipeline.outcome:Effect",
+    "errors": "postroom.errors",
+    "planner": "postroom.pipeline.planner",
+    "sources": "postroom.sources",
+    "pipeline": "postroom.pipeline",
+}
+
+
+def blocks(kind: str, document: str = "README.md") -> list[str]:
+    text = (ROOT / document).read_text(encoding="utf-8")
+    return [body for found, body in BLOCK.findall(text) if found == kind]
+
+
+def commands() -> list[str]:
+    lines = [line for block in blocks("console") for line in block.splitlines()]
+    return [line.removeprefix("$ ") for line in lines if line.startswith(f"$ {POSTROOM}")]
+
+
+@pytest.fixture(scope="module")
+def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What a reader has beside the README; `~` is a directory within."""
+    copy = tmp_path_factory.mktemp("checkout")
+    for name in ("config", "pipelines", "deploy"):
+        shutil.copytree(ROOT / name, copy / name)
+    (copy / "home").mkdir()
+    return copy
+
+
+def run(checkout: Path, command: str) -> subprocess.CompletedProcess[str]:
+    own = f"{shlex.quote(sys.executable)} -m postroom"
+    text = command.replace(POSTROOM, own).replace("~/postroom", str(checkout / "home/postroom"))
+    clean = {key: value for key, value in os.environ.items() if not key.startswith("POSTROOM")}
+    return subprocess.run(
+        ["/bin/sh", "-c", text],
+        cwd=checkout,
+        env={**clean, "HOME": str(checkout / "home")},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
+def test_the_readme_has_examples_of_each_kind() -> None:
+    assert blocks("yaml")
+    assert blocks("python")
+    assert len(commands()) >= 4
+
+
+@pytest.mark.parametrize("text", blocks("yaml"), ids=lambda text: text.splitlines()[0])
+def test_a_pipeline_in_the_readme_is_one(tmp_path: Path, text: str) -> None:
+    data = yaml.safe_load(text)
+    file = tmp_path / f"{data['name']}.yaml"
+    file.write_text(text)
+    assert load_pipeline(str(file)).file.pipeline.rules
+    schema = json.loads((ROOT / "config/pipeline.schema.json").read_text())
+    assert [error.message for error in Draft202012Validator(schema).iter_errors(data)] == []
+
+
+@pytest.mark.parametrize("text", blocks("python"), ids=lambda text: text.splitlines()[0])
+def test_python_in_the_readme_runs(checkout: Path, text: str) -> None:
+    command = [sys.executable, "-W", "ignore::ResourceWarning", "-c", text]
+    done = subprocess.run(command, cwd=checkout, capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_commands_of_the_readme_run_one_after_the_other(checkout: Path) -> None:
+    for command in commands():
+        done = run(checkout, command)
+        assert (done.returncode, done.stderr) == (0, ""), command
+        assert done.stdout, command
+
+
+def test_every_command_that_the_readme_lists_is_there_and_none_is_missing(checkout: Path) -> None:
+    table = re.findall(r"^\| (`.*?) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    listed = {name for row in table for name in re.findall(r"`(?:postroom )?([a-z]+)", row)}
+    done = run(checkout, f"{POSTROOM} --help")
+    assert listed == set(re.findall(r"^[│ |]*([a-z]+) {2,}\w", done.stdout, re.MULTILINE))
+
+
+@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+def test_links_between_documents_lead_somewhere(document: str) -> None:
+    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / document).read_text(encoding="utf-8"))
+    assert [link for link in links if not (ROOT / link).exists()] == []
+
+
+def test_files_that_the_architecture_names_are_there() -> None:
+    named = set(re.findall(r"`([a-z_./]+(?:/|\.(?:py|yaml|md)))`", (ROOT / "ARCHITECTURE.md").read_text("utf-8")))
+    assert len(named) > 10
+    places = (ROOT, ROOT / "service/postroom", ROOT / "config")
+    assert [name for name in sorted(named) if not any((place / name).exists() for place in places)] == []
+
+
+def picture() -> list[str]:
+    """Dotted names that ARCHITECTURE.md uses for what is in the code."""
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    drawn = text.partition("```\n")[2].partition("```")[0]
+    prose = re.findall(r"`([\w.]+)`", text)
+    found = {*re.findall(r"[A-Za-z]\w*(?:\.[a-z]\w*)+", drawn), *(name for name in prose if "." in name)}
+    return sorted(name for name in found if not name.endswith((".py", ".yaml", ".md")))
+
+
+@pytest.mark.parametrize("name", picture())
+def test_what_the_architecture_names_is_in_the_code(name: str) -> None:
+    first, *rest = name.split(".")
+    found = resolve_name(NAMES[first])
+    for one in rest:
+        found = getattr(found, one) if hasattr(found, one) else import_module(f"{found.__name__}.{one}")
+    assert found is not None
+
+
+def test_every_room_of_the_package_stands_in_the_architecture() -> None:
+    text = (ROOT / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    package = ROOT / "service/postroom"
+    rooms = {one.name for one in package.iterdir() if (one / "__init__.py").is_file()}
+    assert [room for room in sorted(rooms) if f"`{room}/`" not in text] == []
