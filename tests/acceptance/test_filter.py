@@ -364,13 +364,11 @@ def test_start_up_loads_no_more_than_it_needs(site):
         "prometheus_client",
         "typer",
         "rich",
-        "asyncio",
         "structlog",
         "jinja2",
         "re2",
         "puremagic",
         "sqlalchemy.orm",
-        "email.message",
     }
     assert loaded & heavy == set()
 

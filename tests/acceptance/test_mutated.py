@@ -8,6 +8,8 @@ from io import BytesIO
 from pathlib import Path
 from runpy import run_path
 
+import pytest
+
 from postroom.app import open_site
 from postroom.cli.filter import offer, parser
 from postroom.sources.stdin import lasting, offered
@@ -96,6 +98,13 @@ def as_stored(raw: bytes) -> bytes:
 
 def unix_lines(raw: bytes) -> bytes:
     return raw.replace(b"\r\n", b"\n")
+
+
+@pytest.mark.parametrize("first", [b" ", b"\t"], ids=["space", "tab"])
+def test_a_first_line_that_is_folded_does_not_become_part_of_our_return_path(site, first):
+    raw = first + b"From: jane@home.example\nSubject: Sunday\n\nLunch?\n"
+    assert site.filter(raw, "--sender", "ann@example.org").returncode == 0
+    assert [file.read_bytes() for file in site.everything()] == [raw]
 
 
 def without_carriers(raw: bytes) -> bytes:

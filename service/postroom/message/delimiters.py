@@ -33,7 +33,7 @@ class Multipart:
 
 
 Delimiter = tuple[Multipart, bool, int, int]
-"""Whose it is, whether it closes, where the part before it ends, where its line does."""
+"""Whose it is, whether it closes, where the part before it ends, where the next line begins."""
 
 
 class Delimiters:
@@ -95,8 +95,7 @@ class Delimiters:
         data, keys = self._data, self._keys
         if not keys:
             return None
-        find, needle = self.find, self.multiparts[-1].needle
-        bare_cr = self.bare_cr
+        find, needle, bare_cr = self.find, self.multiparts[-1].needle, self.bare_cr
         while (newline := self._candidate(until) if bare_cr else find(needle, self.at, until)) >= 0:
             self._left -= 1
             if self._left < 0:
@@ -108,7 +107,7 @@ class Delimiters:
             known = keys.get(line) or self._known(line)
             if known is not None:
                 crlf = data[newline] == _LF and newline > 0 and data[newline - 1] == _CR
-                return known[0], known[1], newline - crlf, line_end
+                return known[0], known[1], newline - crlf, self._next_line(line_end)
         return None
 
     def _known(self, line: bytes) -> tuple[Multipart, bool] | None:
@@ -120,6 +119,9 @@ class Delimiters:
         known = self._keys.get(line.rstrip())
         if known is None and (words := line.split(None, 1)):
             known = self._keys.get(words[0])
+            if known is not None and words[-1].rstrip() == b"--":
+                # The boundary was written with blanks at its end.
+                known = known[0], True
         if known is None and (match := _CLOSED_BY_RUBBISH.match(line)):
             known = self._keys.get(match[1])
         return known
@@ -128,6 +130,10 @@ class Delimiters:
         """Give the offset of the line break before the next line that begins with dashes, or -1."""
         match = _CANDIDATE.search(self._data, self.at, until)
         return match.start() if match else -1
+
+    def _next_line(self, line_end: int) -> int:
+        crlf = line_end + 1 < self._end and self._data[line_end] == _CR and self._data[line_end + 1] == _LF
+        return min(self._end, line_end + 1 + crlf)
 
     def _line_end(self, start: int) -> int:
         if self._bare_cr:

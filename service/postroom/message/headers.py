@@ -172,6 +172,21 @@ class Headers(Sequence[Header]):
                 break
         return tuple(values)
 
+    def content_fields(self) -> tuple[bytes, bytes, int]:
+        """The unfolded Content-Type and Content-Transfer-Encoding, and how often the former stands.
+
+        In one go, as every part is asked for them.
+        """
+        kind, encoding, times = b"", b"", 0
+        for number, (name, _, _, _) in enumerate(self._fields):
+            length = len(name)
+            if length == 12 and name.lower() == b"content-type":
+                times += 1
+                kind = kind if times > 1 else self._unfolded(number)
+            elif length == 25 and not encoding and name.lower() == b"content-transfer-encoding":
+                encoding = self._unfolded(number)
+        return kind, encoding, times
+
     def occurrences(self, name: str) -> int:
         """How many fields have that name."""
         return len(self._numbers(name))

@@ -11,7 +11,7 @@ from postroom.message.delimiters import Delimiter, Delimiters, Multipart
 from postroom.message.headers import Headers
 from postroom.message.limits import Limits
 from postroom.message.node import Node
-from postroom.message.section import Header, blank_line, empty_header, first_field, header, line_after, read_header
+from postroom.message.section import Header, blank_line, empty_header, first_field, header, read_header
 
 __all__ = ["Index", "read_header"]
 
@@ -24,6 +24,7 @@ class Index:
     def __init__(self, data: Raw, top: Header, limits: Limits) -> None:
         self.limits = limits
         self.defects: set[Defect] = set()
+        self.holds_messages = False
         self._count = 0
         scan = _Scan(self, data, top, None, None)
         waiting = [scan]
@@ -35,7 +36,9 @@ class Index:
                 if nested is not None:
                     waiting.append(nested)
                     node.embedded = nested.nodes
-        self.nodes = _flat(scan.nodes)
+        self.nodes = _flat(scan.nodes) if scan.encoded else scan.nodes
+        for number, node in enumerate(self.nodes):
+            node.number = number
 
     @property
     def truncated(self) -> bool:
@@ -65,18 +68,14 @@ class Index:
 
 
 def _flat(nodes: list[Node]) -> list[Node]:
-    """Put the parts of encoded messages after what held them, and number all."""
-    if any(node.embedded for node in nodes):
-        flat: list[Node] = []
-        waiting = nodes[::-1]
-        while waiting:
-            node = waiting.pop()
-            flat.append(node)
-            waiting.extend(reversed(node.embedded))
-        nodes = flat
-    for number, node in enumerate(nodes):
-        node.number = number
-    return nodes
+    """Put the parts of encoded messages after what held them."""
+    flat: list[Node] = []
+    waiting = nodes[::-1]
+    while waiting:
+        node = waiting.pop()
+        flat.append(node)
+        waiting.extend(reversed(node.embedded))
+    return flat
 
 
 class _Scan:
@@ -125,7 +124,10 @@ class _Scan:
                 if self._index.deeper(node):
                     self._open(node)
                 return
-            if not node.is_message or self._next is not None:
+            if not node.is_message:
+                return
+            self._index.holds_messages = True
+            if self._next is not None:
                 return
             if transfer.decodes(node.encoding):
                 self.encoded.append(node)
@@ -176,7 +178,7 @@ class _Scan:
 
     def _pass(self, delimiter: Delimiter) -> None:
         """End the parts that the delimiter ends, and begin the next one."""
-        multipart, closing, part_end, line_end = delimiter
+        multipart, closing, part_end, next_line = delimiter
         if not closing and not self._index.room():
             self._full = True
             return
@@ -190,7 +192,7 @@ class _Scan:
         if multipart.closed_at >= 0 and multipart.node is not None:
             multipart.node.defects.add(Defect.PART_AFTER_CLOSE)
         multipart.opened = True
-        top = self._read(line_after(self._data, line_end, self._end), leading=False)
+        top = self._read(next_line, leading=False)
         self._begin(multipart.node, top, multipart.child_type, message_root=False)
 
     def _end_parts(self, multipart: Multipart, part_end: int) -> None:

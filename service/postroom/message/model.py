@@ -235,7 +235,7 @@ class Message(Model):
     @lazy
     def _own_parts(self) -> tuple[Part, ...]:
         """The parts outside attached messages."""
-        if not any(node.is_message for node in self._index.nodes):
+        if not self._index.holds_messages:
             return self.parts
         own: list[Part] = []
         foreign: set[int] = set()

@@ -59,24 +59,23 @@ class Node:
         """Read type and encoding from the header; `default` is the type where there is none (RFC 2046
         §5.1.5).
         """
-        headers, defects = self.headers, self.defects
-        raw = headers.unfolded("content-type")
+        raw, encoding, times = self.headers.content_fields()
         if raw:
-            value, self.parameters, undecoded = parameters.parse(raw, defects)
+            value, self.parameters, undecoded = parameters.parse(raw, self.defects)
             if match := _TYPE.match(value):
                 self.content_type = match[1]
             else:
-                defects.add(Defect.BAD_CONTENT_TYPE)
+                self.defects.add(Defect.BAD_CONTENT_TYPE)
             if "boundary" in self.parameters:
                 boundary = undecoded.get("boundary") or self.parameters["boundary"].encode("utf-8", "replace")
                 self.boundary = boundary.rstrip()
-            if len(headers) > 1 and headers.occurrences("content-type") > 1:
-                defects.add(Defect.REPEATED_HEADER)
+            if times > 1:
+                self.defects.add(Defect.REPEATED_HEADER)
         else:
             self.content_type = default
         self.is_multipart = self.content_type.startswith("multipart/")
         self.is_message = self.content_type in _NESTED
-        if encoding := headers.unfolded("content-transfer-encoding"):
+        if encoding:
             common = _ENCODINGS.get(encoding)
             if common is None or self.is_multipart:
                 self._set_encoding(encoding.partition(b";")[0].strip(b" \t\"'").decode("latin-1").lower())

@@ -26,14 +26,10 @@ _PAIR = re.compile(rb"\\([\"\\])")
 _PERCENT = re.compile(rb"%([0-9A-Fa-f]{2})")
 
 
-class Parameters(NamedTuple):
-    """`value` in lower case without comments; names in lower case too. `raw` holds those outside RFC 2231
-    undecoded.
-    """
-
-    value: str
-    parameters: dict[str, str]
-    raw: dict[str, bytes]
+Parameters = tuple[str, dict[str, str], dict[str, bytes]]
+"""The value in lower case without comments, the parameters decoded, and those outside RFC 2231 undecoded; all names
+are in lower case.
+"""
 
 
 class _Segment(NamedTuple):
@@ -54,7 +50,7 @@ def parse(raw: bytes, found: set[Defect] | None = None) -> Parameters:
         content = quoted or bare or b""
         key = name.decode("ascii").lower() if name else ""
         named = ({key: content.decode("ascii")}, {key: content}) if name else ({}, {})
-        return Parameters(value.decode("ascii").lower(), *named)
+        return value.decode("ascii").lower(), *named
     head, _, rest = raw.partition(b";")
     value = head.partition(b"(")[0].strip().lower().decode("latin-1")
     if b"=" in head:  # The first semicolon was left out: `application/pdf name="a.pdf"`.
@@ -62,7 +58,7 @@ def parse(raw: bytes, found: set[Defect] | None = None) -> Parameters:
         value = value.split(maxsplit=1)[0] if value else ""
         rest = raw.strip()[len(value) :]
     if not rest:
-        return Parameters(value, {}, {})
+        return value, {}, {}
     plain: dict[str, bytes] = {}
     extended: dict[str, list[_Segment]] = {}
     for name, content in _each(rest, found):
@@ -77,7 +73,7 @@ def parse(raw: bytes, found: set[Defect] | None = None) -> Parameters:
     decoded = {name: decode_words(content, found) for name, content in plain.items()}
     for name, segments in extended.items():
         decoded[name] = _joined(segments, found)
-    return Parameters(value, decoded, plain)
+    return value, decoded, plain
 
 
 def _each(rest: bytes, found: set[Defect] | None) -> Iterator[tuple[str, bytes]]:

@@ -66,14 +66,14 @@ class Part(Model):
         """`inline`, `attachment` or another word in lower case (RFC 2183); None where there is none."""
         if self.node.is_uuencoded_file:
             return "attachment"
-        return self._disposition.value or None if self.node.headers.unfolded("content-disposition") else None
+        return self._disposition[0] or None if self.node.headers.unfolded("content-disposition") else None
 
     @lazy
     def filename(self) -> str | None:
         """The name that its sender gave, decoded and hostile: see `safe_name`."""
         if self.node.is_uuencoded_file:
             return decode_words(self.node.uu[0].name) or None
-        return self._disposition.parameters.get("filename") or self._parameter("name") or None
+        return self._disposition[1].get("filename") or self._parameter("name") or None
 
     @lazy
     def content_id(self) -> str | None:
@@ -145,7 +145,7 @@ class Part(Model):
         if rest:
             yield rest
 
-    @lazy
+    @property
     def text(self) -> str:
         """The content of a text, with `\\n` line ends, flowed lines joined (RFC 3676); empty for what is no
         text.
@@ -206,11 +206,12 @@ class Part(Model):
             return "", set()
         found = set[Defect]()
         content = self._without_files() if self.node.uu else self.content
-        text = charset.decode(content, self._parameter("charset"), found)
+        labels = self.node.parameters
+        text = charset.decode(content, labels.get("charset", ""), found)
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if self._parameter("format").lower() == "flowed":
-            text = unflow(text, self._parameter("delsp").lower() == "yes")
+        if labels and labels.get("format", "").lower() == "flowed":
+            text = unflow(text, labels.get("delsp", "").lower() == "yes")
         return text, found
 
     def _without_files(self) -> bytes:

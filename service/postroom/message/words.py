@@ -9,6 +9,7 @@ from postroom.message.defects import Defect, note
 _START = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _STRAY = re.compile(rb"=(?![0-9A-Fa-f]{2})")
+_UTF_8 = (b"utf-8", b"UTF-8")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
 
 
@@ -65,6 +66,11 @@ def _words(raw: bytes, found: set[Defect] | None) -> str:
 
 
 def _decoded(content: bytes, label: bytes, found: set[Defect] | None) -> str:
+    if label in _UTF_8:
+        try:
+            return content.decode("utf-8").removeprefix("\ufeff")
+        except UnicodeDecodeError:
+            pass
     # RFC 2231 §5 lets a language follow the charset: `=?utf-8*en?…`.
     return charset.decode(content, label.partition(b"*")[0].decode("latin-1").lower(), found)
 
