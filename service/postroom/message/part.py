@@ -64,16 +64,16 @@ class Part(Model):
     @lazy
     def disposition(self) -> str | None:
         """`inline`, `attachment` or another word in lower case (RFC 2183); None where there is none."""
-        if self.node.is_uuencoded_file:
+        if self.node.uu and self.node.is_uuencoded_file:
             return "attachment"
-        return self._disposition[0] or None if self.node.headers.unfolded("content-disposition") else None
+        return self._disposition[0] or None
 
     @lazy
     def filename(self) -> str | None:
         """The name that its sender gave, decoded and hostile: see `safe_name`."""
-        if self.node.is_uuencoded_file:
+        if self.node.uu and self.node.is_uuencoded_file:
             return decode_words(self.node.uu[0].name) or None
-        return self._disposition[1].get("filename") or self._parameter("name") or None
+        return self._disposition[1].get("filename") or self.node.parameters.get("name") or None
 
     @lazy
     def content_id(self) -> str | None:
@@ -187,7 +187,8 @@ class Part(Model):
 
     @lazy
     def _disposition(self) -> parameters.Parameters:
-        return parameters.parse(self.node.headers.unfolded("content-disposition"))
+        raw = self.node.headers.unfolded("content-disposition")
+        return parameters.parse(raw) if raw else ("", {}, {})
 
     def _stream(self, found: set[Defect] | None) -> Iterator[bytes]:
         if "_decoded" in self.__dict__:
