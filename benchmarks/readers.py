@@ -20,10 +20,8 @@ def ours_in_full(raw: bytes) -> None:
         for _ in part.headers.items():
             pass
         _ = part.filename
-        if part.content_type.startswith("text/"):
-            _ = part.text
-        else:
-            _ = part.content
+        if not part.is_multipart:
+            _ = part.text if part.content_type.startswith("text/") else part.content
 
 
 def ours_in_short(raw: bytes) -> None:

@@ -145,7 +145,7 @@ class Headers(Sequence[Header]):
     def items(self) -> Iterator[tuple[str, str]]:
         """Give name and decoded value of each field; cheaper than the fields themselves."""
         for number, field in enumerate(self._fields):
-            yield field[0].decode("utf-8", "replace"), self._value(number)
+            yield field[0].decode("latin-1"), self._value(number)
 
     def get(self, name: str) -> str | None:
         """The decoded value of the first field of that name; None where there is none."""
@@ -177,12 +177,12 @@ class Headers(Sequence[Header]):
                 break
         return tuple(values)
 
-    def content_fields(self) -> tuple[bytes, bytes, int]:
-        """The unfolded Content-Type and Content-Transfer-Encoding, and how often the former stands.
+    def content_fields(self) -> tuple[bytes, bytes, bytes, int]:
+        """The unfolded Content-Type, -Transfer-Encoding and -Disposition, and how often the first stands.
 
         In one go, as every part is asked for them.
         """
-        kind, encoding, times = b"", b"", 0
+        kind, encoding, disposition, times = b"", b"", b"", 0
         for number, (name, _, _, _) in enumerate(self._fields):
             length = len(name)
             if length == 12 and name.lower() == b"content-type":
@@ -190,7 +190,9 @@ class Headers(Sequence[Header]):
                 kind = kind if times > 1 else self._unfolded(number)
             elif length == 25 and not encoding and name.lower() == b"content-transfer-encoding":
                 encoding = self._unfolded(number)
-        return kind, encoding, times
+            elif length == 19 and not disposition and name.lower() == b"content-disposition":
+                disposition = self._unfolded(number)
+        return kind, encoding, disposition, times
 
     def occurrences(self, name: str) -> int:
         """How many fields have that name."""
@@ -205,7 +207,7 @@ class Headers(Sequence[Header]):
 
     def _number(self, name: str) -> int:
         """Give the number of the first field of that name, or -1."""
-        key = name.lower().encode("utf-8", "replace")
+        key = name.lower().encode("latin-1", "replace")
         if self._first is None:
             if len(self._fields) <= _FEW:
                 for number, field in enumerate(self._fields):
@@ -255,7 +257,7 @@ class Headers(Sequence[Header]):
         return build(
             Header,
             {
-                "name": name.decode("utf-8", "replace"),
+                "name": name.decode("latin-1"),
                 "value": self._value(number),
                 "raw": memoryview(self._original)[start - self._start : end - self._start],
                 "start": start,

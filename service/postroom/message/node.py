@@ -20,7 +20,8 @@ class Node:
     """
 
     __slots__ = (
-        "base", "body_start", "boundary", "children", "content_type", "data", "defects", "depth", "embedded",
+        "base", "body_start", "boundary", "children", "content_type", "data", "defects", "depth",
+        "disposition", "embedded",
         "encoding", "end", "headers",
         "is_first",
         "is_message",
@@ -44,6 +45,8 @@ class Node:
         self.is_multipart = self.is_message = False
         self.parameters: dict[str, str] = {}
         self.boundary = b""
+        self.disposition = b""
+        """Content-Disposition, unfolded."""
         self.encoding = ""
         self.embedded: list[Node] = []
         """The parts of the message that is the decoded content of this part."""
@@ -59,7 +62,7 @@ class Node:
         """Read type and encoding from the header; `default` is the type where there is none (RFC 2046
         §5.1.5).
         """
-        raw, encoding, times = self.headers.content_fields()
+        raw, encoding, self.disposition, times = self.headers.content_fields()
         if raw:
             value, self.parameters, undecoded = parameters.parse(raw, self.defects)
             if match := _TYPE.match(value):

@@ -66,14 +66,15 @@ class Part(Model):
         """`inline`, `attachment` or another word in lower case (RFC 2183); None where there is none."""
         if self.node.uu and self.node.is_uuencoded_file:
             return "attachment"
-        return self._disposition[0] or None
+        return self._disposition[0] or None if self.node.disposition else None
 
     @lazy
     def filename(self) -> str | None:
         """The name that its sender gave, decoded and hostile: see `safe_name`."""
         if self.node.uu and self.node.is_uuencoded_file:
             return decode_words(self.node.uu[0].name) or None
-        return self._disposition[1].get("filename") or self.node.parameters.get("name") or None
+        named = self._disposition[1].get("filename") if self.node.disposition else None
+        return named or self.node.parameters.get("name") or None
 
     @lazy
     def content_id(self) -> str | None:
@@ -93,7 +94,7 @@ class Part(Model):
         node, kind = self.node, self.content_type
         if not kind.startswith("text/"):
             return False
-        if node.headers.unfolded("content-disposition") and self.disposition == "attachment":
+        if node.disposition and self.disposition == "attachment":
             return False
         if node.is_first or node.parent is None:
             return True
@@ -165,8 +166,8 @@ class Part(Model):
     def defects(self) -> tuple[Defect, ...]:
         """All that is odd about this part, in the order of the enumeration; its content is decoded to know."""
         found = self.node.defects | self.node.headers.found | self.node.headers.word_defects()
-        if self.node.headers.occurrences("content-disposition"):
-            parameters.parse(self.node.headers.unfolded("content-disposition"), found)
+        if self.node.disposition:
+            parameters.parse(self.node.disposition, found)
         if not self.node.is_multipart:
             found |= self._content_defects()
         return ordered(found)
@@ -187,8 +188,7 @@ class Part(Model):
 
     @lazy
     def _disposition(self) -> parameters.Parameters:
-        raw = self.node.headers.unfolded("content-disposition")
-        return parameters.parse(raw) if raw else ("", {}, {})
+        return parameters.parse(self.node.disposition)
 
     def _stream(self, found: set[Defect] | None) -> Iterator[bytes]:
         if "_decoded" in self.__dict__:

@@ -65,13 +65,13 @@ def _whole_base64(encoded: bytes, found: set[Defect] | None) -> bytes:
     """Decode at once where nothing is odd: all padding stands at the end, and nothing foreign is between."""
     padding = encoded.find(b"=")
     if padding < 0 or not encoded[padding:].strip(b"= \t\r\n"):
-        digits = len(encoded) - encoded.count(b"\n") - encoded.count(b"\r")
-        digits -= encoded.count(b"=", padding) if padding >= 0 else 0
-        try:
-            decoded = binascii.a2b_base64(encoded)
-        except binascii.Error:
-            pass
-        else:
+        filling = encoded.count(b"=", padding) if padding >= 0 else 0
+        digits = len(encoded) - encoded.count(b"\n") - encoded.count(b"\r") - filling
+        if filling <= 2 and (digits + filling) % 4 == 0:
+            try:
+                decoded = binascii.a2b_base64(encoded)
+            except binascii.Error:
+                decoded = b""
             if len(decoded) == digits * 3 // 4:
                 # As much as there is room for: nothing was skipped.
                 return decoded
