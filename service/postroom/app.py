@@ -12,9 +12,10 @@ from postroom.ledger import Ledger, Retention
 from postroom.logs import StandardError
 from postroom.pipeline.tools import Memory, Reservation, Tools
 from postroom.pipeline.view import Home
-from postroom.settings import Mailbox, Settings, load, load_pipelines
+from postroom.settings import Settings, load, load_pipelines
+from postroom.settings.mailboxes import Mailbox, StdinMailbox
 from postroom.spool import Blob, Spool, collect_orphans
-from postroom.steps.store import Nowhere, Store
+from postroom.steps.store import InPlace, Nowhere, Store
 from postroom.transports.files import explained, make_directories
 from postroom.work import Worker
 
@@ -31,7 +32,7 @@ class Site:
 
     settings: Settings
     name: str
-    mailbox: Mailbox
+    mailbox: StdinMailbox
     pipeline: str
     ledger: Ledger
     spool: Spool
@@ -53,8 +54,7 @@ class Site:
 def open_site(config: Path | None, *, mailbox: str | None, pipeline: str | None, passes: bool) -> Iterator[Site]:
     """What `postroom filter` works with. Raises Misconfigured and Temporary."""
     settings = load(config)
-    name = standard_input(settings, mailbox)
-    chosen = settings.mailboxes[name]
+    name, chosen = standard_input(settings, mailbox)
     going = pipeline or settings.pipeline_of(name)
     assert going is not None, "the settings were checked"
     state = settings.state_of(name)
@@ -81,27 +81,41 @@ def open_site(config: Path | None, *, mailbox: str | None, pipeline: str | None,
             spool=spool,
             tools=tools,
             worker=worker,
-            home=home(chosen, passes=passes),
+            home=home(chosen, str(chosen.store) if chosen.store else None, passes=passes),
         )
 
 
-def standard_input(settings: Settings, wanted: str | None) -> str:
+def standard_input(settings: Settings, wanted: str | None) -> tuple[str, StdinMailbox]:
     """The mailbox that `filter` feeds: the one named, or the only one. Raises Permanent with the remedy."""
-    known = [name for name, mailbox in settings.mailboxes.items() if mailbox.url == "stdin:"]
+    known = {name: mailbox for name, mailbox in settings.mailboxes.items() if isinstance(mailbox, StdinMailbox)}
+    told = ", ".join(known) or "none"
     if wanted is not None:
         if wanted not in known:
-            raise Permanent(f"no mailbox `{wanted}` has the url stdin:; there are: {', '.join(known) or 'none'}")
-        return wanted
+            raise Permanent(f"no mailbox `{wanted}` has the url stdin:; there are: {told}")
+        return wanted, known[wanted]
     if len(known) != 1:
-        raise Permanent(f"say which mailbox with --mailbox; there are: {', '.join(known) or 'none'}")
-    return known[0]
+        raise Permanent(f"say which mailbox with --mailbox; there are: {told}")
+    return next(iter(known.items()))
 
 
-def home(mailbox: Mailbox, *, passes: bool) -> Home:
-    """Where keep, move, copy and flag of a mailbox act."""
-    if mailbox.store is None:
-        return Nowhere(passes=passes)
-    return Store(str(mailbox.store), passes=passes)
+def home(mailbox: Mailbox, store: str | None, *, passes: bool = False) -> Home:
+    """Where keep, move, copy and flag act for a message of that mailbox whose row names this store."""
+    if store is not None:
+        return Store(store, passes=passes)
+    if mailbox.settles:
+        return InPlace(flags=mailbox.kind == "imap")
+    return Nowhere(passes=passes)
+
+
+def state_of(settings: Settings, mailbox: str | None) -> Path:
+    """Where the ledger lies that a command means: that of the named mailbox, else the service's, else standard
+    input's where there is nothing else."""
+    if mailbox is not None and mailbox not in settings.mailboxes:
+        raise Permanent(f"no mailbox is called `{mailbox}`; there are: {', '.join(settings.mailboxes) or 'none'}")
+    served = any(one.kind != "stdin" for one in settings.mailboxes.values())
+    if mailbox is None and not served:
+        mailbox, _ = standard_input(settings, None)
+    return settings.state_of(mailbox)
 
 
 def open_spool(settings: Settings, state: Path) -> Spool:

@@ -16,9 +16,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Self
 
 from postroom.errors import Permanent, Temporary
 
+Buffer = bytes | bytearray | memoryview
 _NAME = re.compile(r"\d{8}T\d{6}\.\d{6}-[0-9a-f]{16}")
 _STAMP = "%Y%m%dT%H%M%S.%f"
 _REMEDIES = {
@@ -69,6 +71,54 @@ def sync_directory(directory: Path) -> None:
         os.close(handle)
 
 
+class Draft:
+    """A blob on its way into the spool; `size` octets of it are written. A context that is left before `finish`, and
+    `discard`, remove it. Methods raise Temporary."""
+
+    def __init__(self, handle: int, unfinished: Path, path: Path) -> None:
+        self._handle = handle
+        self._unfinished = unfinished
+        self._path = path
+        self._digest = hashlib.sha256()
+        self._open = True
+        self.size = 0
+
+    def write(self, chunk: Buffer) -> None:
+        """Add octets. They reach the system's cache only, which is fast enough for an event loop."""
+        # Around the writing alone: what fails in the giver of the chunks is no fault of the spool.
+        with _explained(self._path):
+            left = memoryview(chunk)
+            while left:
+                left = left[os.write(self._handle, left) :]
+        self._digest.update(chunk)
+        self.size += len(chunk)
+
+    def finish(self) -> Blob:
+        """When this returns, file and name are durable. Waits for the disk."""
+        with _explained(self._path):
+            os.fsync(self._handle)
+            self._unfinished.rename(self._path)
+            sync_directory(self._path.parent)
+        self._close()
+        return Blob(self._path.name, self._digest.hexdigest(), self.size)
+
+    def discard(self) -> None:
+        """Leave nothing behind; does nothing once it is finished."""
+        if self._open:
+            self._unfinished.unlink(missing_ok=True)
+            self._close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.discard()
+
+    def _close(self) -> None:
+        os.close(self._handle)
+        self._open = False
+
+
 class Spool:
     """A directory of blobs. `min_free`: octets to leave free on its disk; writing refuses below that.
 
@@ -82,6 +132,13 @@ class Spool:
 
     def write(self, chunks: Iterable[bytes]) -> Blob:
         """Store the chunks, one at a time in memory. When this returns, file and name are durable."""
+        with self.draft() as draft:
+            for chunk in chunks:
+                draft.write(chunk)
+            return draft.finish()
+
+    def draft(self) -> "Draft":
+        """A blob that is written as it comes; nothing of it is left where it is not finished."""
         name = self._names()
         path = self._path(name)
         unfinished = self._directory / "tmp" / name
@@ -90,17 +147,7 @@ class Spool:
             make_directory(path.parent)
             self.require(0)
             handle = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
-        try:
-            blob = _store(handle, path, chunks)
-            with _explained(path):
-                unfinished.rename(path)
-                sync_directory(path.parent)
-        except BaseException:
-            unfinished.unlink(missing_ok=True)
-            raise
-        finally:
-            os.close(handle)
-        return blob
+        return Draft(handle, unfinished, path)
 
     @contextmanager
     def open(self, name: str) -> Iterator[bytes | mmap.mmap]:
@@ -193,22 +240,6 @@ def collect_orphans(
         deleted += len(orphans)
     spool.clear(now - older_than)
     return deleted
-
-
-def _store(handle: int, path: Path, chunks: Iterable[bytes]) -> Blob:
-    digest = hashlib.sha256()
-    size = 0
-    for chunk in chunks:
-        # Around the writing alone: what fails in the giver of the chunks is no fault of the spool.
-        with _explained(path):
-            left = memoryview(chunk)
-            while left:
-                left = left[os.write(handle, left) :]
-        digest.update(chunk)
-        size += len(chunk)
-    with _explained(path):
-        os.fsync(handle)
-    return Blob(path.name, digest.hexdigest(), size)
 
 
 @contextmanager

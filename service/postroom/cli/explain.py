@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 from pydantic import JsonValue
 
-from postroom.app import Forgetful, home, make_tools, standard_input
+from postroom.app import Forgetful, home, make_tools
 from postroom.cli.output import print_json
 from postroom.errors import Permanent
 from postroom.message import Message, parse
@@ -16,7 +16,7 @@ from postroom.pipeline.condition import Why
 from postroom.pipeline.planner import Explained
 from postroom.pipeline.planner import explain as planned
 from postroom.pipeline.view import Envelope, View
-from postroom.settings import load, load_pipeline
+from postroom.settings import Settings, load, load_pipeline
 from postroom.sources.stdin import return_path
 
 MARKS = {True: "✓", False: "✗", None: "?"}
@@ -60,11 +60,13 @@ def read(file: Path) -> bytes:
 
 
 class Bench:
-    """Settings and rules, as they would be for a mailbox of standard input, without ledger and effects."""
+    """Settings and rules, as they would be for a mailbox, without ledger and effects."""
 
     def __init__(self, config: Path | None, pipeline: str | None, mailbox: str | None) -> None:
         self.settings = load(config)
-        self.mailbox = standard_input(self.settings, mailbox)
+        self.mailbox = mailbox or likely(self.settings)
+        if self.mailbox not in self.settings.mailboxes:
+            raise Permanent(f"no mailbox is called `{self.mailbox}`; there are: {', '.join(self.settings.mailboxes)}")
         named = pipeline or self.settings.pipeline_of(self.mailbox)
         assert named is not None, "the settings were checked"
         loaded = load_pipeline(named, self.settings)
@@ -73,16 +75,25 @@ class Bench:
 
     def explain(self, message: Message, envelope: Envelope) -> Explained:
         now = self.tools.clock()
+        mailbox = self.settings.mailboxes[self.mailbox]
         view = View(
             message=message,
             envelope=envelope,
             mailbox=self.mailbox,
             key="explain",
-            home=home(self.settings.mailboxes[self.mailbox], passes=False),
+            home=home(mailbox, next((str(store) for store in mailbox.stores if store), None)),
             received=now,
             now=now,
         )
         return planned(self.pipelines, self.name, view, self.tools)
+
+
+def likely(settings: Settings) -> str:
+    """The mailbox that is meant where none is named: standard input's, else the only one. Raises Permanent."""
+    known = [name for name, one in settings.mailboxes.items() if one.kind == "stdin"] or list(settings.mailboxes)
+    if len(known) != 1:
+        raise Permanent(f"say which mailbox with --mailbox; there are: {', '.join(known) or 'none'}")
+    return known[0]
 
 
 def lines(file: str, message: Message, explained: Explained) -> Iterator[str]:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from pydantic import JsonValue
 
-from postroom.app import LEASE, open_ledger, open_site, open_spool, standard_input
+from postroom.app import LEASE, open_ledger, open_site, open_spool, state_of
 from postroom.cli.output import print_json, print_table, when
 from postroom.errors import Permanent
 from postroom.ledger import Lease, Ledger, Owner, Query, Row, Shown, State
@@ -124,9 +124,9 @@ def drop(
 
 @contextmanager
 def opened(config: Path | None, mailbox: str | None) -> Iterator[tuple[Ledger, Spool]]:
-    """Ledger and spool of a mailbox. Standard input's are its user's own."""
+    """Ledger and spool of a mailbox, or the service's. Standard input's are its user's own."""
     settings = load(config)
-    state = settings.state_of(standard_input(settings, mailbox))
+    state = state_of(settings, mailbox)
     with open_ledger(settings, state) as ledger:
         yield ledger, open_spool(settings, state)
 

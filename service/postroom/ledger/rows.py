@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import Literal
 
-from postroom.errors import Permanent
+from postroom.errors import Permanent, PostroomError
 from postroom.ledger.columns import message_key
 from postroom.spool import Blob
 
@@ -36,12 +37,26 @@ ENDED = (State.SETTLED, State.DEAD, State.ABANDONED, State.DROPPED)
 OPEN = (State.RECEIVED, State.PLANNED)
 
 
+@dataclass(frozen=True, slots=True)
+class End:
+    """How a message ends with its arrival, because there is nothing for rules to do: `own` (we put it there), or a
+    dead letter that stays where it is, with the reason."""
+
+    state: Literal[State.SETTLED, State.DEAD]
+    outcome: str | None = None
+    error: str | None = None
+
+
+OWN = End(State.SETTLED, outcome="own")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrival:
     """One message as a source hands it over.
 
     `content`: small ones as bytes, which then lie in the ledger; None where only the key is known yet
-    (`wanted`). Arrivals of one batch that carry the same object share one blob.
+    (`wanted`). Arrivals of one batch that carry the same object share one blob. `end`: it goes no further; no
+    bytes of it are kept.
     """
 
     source_key: str
@@ -55,6 +70,9 @@ class Arrival:
     flags: frozenset[str] = frozenset()
     message_id: str | None = None
     prefix: bytes = b""  # Return-Path, Received, Delivered-To that we add on top
+    sha256: str | None = None  # where the hash is known and `content` is None
+    size: int = 0  # likewise
+    end: End | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -241,6 +259,33 @@ class Report:
     settle: bool = False
     outcome: str | None = None  # kept, moved, gone …
     release: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settled:
+    """The source has confirmed. `outcome`: kept, moved, gone or vanished. `own`: copies and moves of ours under the
+    keys that they have where they are now, so that they are not taken for new mail."""
+
+    message: int
+    outcome: Literal["kept", "moved", "gone", "vanished"]
+    own: tuple[Arrival, ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Unsettled:
+    """The source did not do it. Temporary errors are tried again by the schedule; a permanent one makes a dead letter,
+    and the message stays where it is."""
+
+    message: int
+    error: PostroomError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Load:
+    """What of a mailbox is being worked on right now, without what waits for a later try."""
+
+    messages: int
+    octets: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

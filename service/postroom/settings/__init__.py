@@ -3,7 +3,8 @@
 from postroom.settings.document import Source
 from postroom.settings.library import Loaded, load_pipeline, load_pipelines
 from postroom.settings.load import load
-from postroom.settings.model import Mailbox, Settings
+from postroom.settings.mailboxes import Mailbox
+from postroom.settings.model import Settings
 from postroom.settings.pipelines import PipelineFile, RuleEntry
 
 __all__ = [

@@ -102,7 +102,7 @@ class Library:
         """Steps that need a place where messages can be kept, for mailboxes without one."""
         for name, mailbox in (self.settings.mailboxes if self.settings else {}).items():
             assert self.settings is not None
-            if mailbox.store is None:
+            if None in mailbox.stores:
                 for file in self._reached(self.settings.pipeline_of(name)):
                     for entry in file.entries:
                         for trail, step in entry.steps:

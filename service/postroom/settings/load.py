@@ -107,7 +107,7 @@ def unanswered(settings: Settings) -> Iterator[Problem]:
         if settings.pipeline_of(name) is None:
             told = "names no `pipeline`, and there is no `defaults: {pipeline: …}`"
             yield Problem(("mailboxes", name), told, key=True)
-        if mailbox.store is not None and mailbox.store.is_file():
+        if any(store is not None and store.is_file() for store in mailbox.stores):
             yield Problem(("mailboxes", name, "store"), "is a file; it must be the directory of a Maildir++")
 
 

@@ -7,16 +7,13 @@ import os
 import re
 from datetime import timedelta, tzinfo
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal
 
 from pydantic import (
     AfterValidator,
     ConfigDict,
     Field,
     PrivateAttr,
-    SecretStr,
-    WithJsonSchema,
-    model_validator,
 )
 
 from postroom.logs import Format, Level
@@ -24,14 +21,15 @@ from postroom.message.limits import DEFAULT_LIMITS, Limits
 from postroom.model import Model
 from postroom.pipeline.tools import Trust
 from postroom.settings.document import Source
+from postroom.settings.mailboxes import AnyMailbox
+from postroom.settings.passwords import WithPassword
 from postroom.settings.secrets import SecretSource
-from postroom.settings.spelling import FilePath, Name, Period, Store, kebab
+from postroom.settings.spelling import FilePath, Name, Period, kebab
 from postroom.units import Duration, Size
 
 # Built once, as parts of Settings: each `postroom filter` is a new process and reads its settings.
 SETTINGS = ConfigDict(alias_generator=kebab, defer_build=True)
 _URL_PASSWORD = re.compile(r"[a-z0-9+]+://[^/?#]*:[^/?#]*@|[?&]password=")
-_PASSWORDS = ("password", "password-file", "password-command", "password-credential")
 
 
 def _ledger_url(url: str) -> str:
@@ -48,10 +46,20 @@ def _spool_url(url: str) -> str:
     return url
 
 
-def _mailbox_url(url: str) -> str:
-    if url != "stdin:":
-        raise ValueError('must be "stdin:", the only kind of mailbox that this version knows')
+def _queue_url(url: str) -> str:
+    if _URL_PASSWORD.search(url):
+        raise ValueError("a password does not belong into the URL: use `password-file` or another `password` key")
+    if not re.match(r"memory://$|rediss?://.|redis\+socket://.", url):
+        raise ValueError("must be `memory://`, `redis://HOST:PORT/NUMBER`, `rediss://…` or `redis+socket:///PATH`")
     return url
+
+
+def _listen(text: str) -> str | None:
+    if text == "none":
+        return None
+    if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}", text) or int(text.rpartition(":")[2]) > 65535:
+        raise ValueError("must be ADDRESS:PORT, such as 127.0.0.1:9925, or `none`")
+    return text
 
 
 def _timezone(name: str) -> str:
@@ -65,48 +73,13 @@ def _timezone(name: str) -> str:
     return name
 
 
-class Ledger(Model):
+class Ledger(WithPassword):
     """The database of messages and effects."""
-
-    model_config = SETTINGS | ConfigDict(
-        json_schema_extra={
-            "allOf": [{"not": {"required": [a, b]}} for n, a in enumerate(_PASSWORDS) for b in _PASSWORDS[n + 1 :]]
-        }
-    )
 
     url: Annotated[str, AfterValidator(_ledger_url)] | None = Field(
         default=None,
         description="`sqlite:///FILE` or `postgresql://USER@HOST/NAME`; default: ledger.db in `state`.",
     )
-    password: SecretStr | None = Field(
-        default=None, description="The database's password; better one of the next three."
-    )
-    password_file: FilePath | None = Field(default=None, description="A file that holds the password.")
-    password_command: tuple[str, ...] | None = Field(
-        default=None, min_length=1, description="A program with its arguments that prints the password."
-    )
-    password_credential: str | None = Field(
-        default=None,
-        pattern=r"^[A-Za-z0-9_.@-]+$",
-        description="A systemd credential that holds the password.",
-    )
-
-    @model_validator(mode="after")
-    def _one_password(self) -> Self:
-        if sum(name.startswith("password") for name in self.model_fields_set) > 1:
-            raise ValueError("give only one of " + ", ".join(f"`{name}`" for name in _PASSWORDS))
-        return self
-
-    def secret(self) -> SecretStr | None:
-        """The password, fetched now. Raises Temporary."""
-        source: SecretSource | None = None
-        if self.password_file is not None:
-            source = SecretSource(file=self.password_file)
-        elif self.password_command is not None:
-            source = SecretSource(command=self.password_command)
-        elif self.password_credential is not None:
-            source = SecretSource(credential=self.password_credential)
-        return source.reveal() if source else self.password
 
 
 class Spool(Model):
@@ -192,6 +165,10 @@ class LimitSettings(Model):
     )
     boundaries: int = Field(default=DEFAULT_LIMITS.boundaries, ge=1, description="Lines looked at as boundaries.")
     match: Size = Field(default=1_000_000, description="The part of a body that patterns see.")
+    in_flight: int = Field(
+        default=200, ge=1, description="Messages of one mailbox that are worked on before more are collected."
+    )
+    in_flight_bytes: Size = Field(default=256_000_000, description="Their octets.")
 
     @property
     def parser(self) -> Limits:
@@ -199,28 +176,24 @@ class LimitSettings(Model):
         return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
 
 
-class Mailbox(Model):
-    """Where messages come from and which pipeline they go through. The kind is the scheme of `url`."""
+class Queue(WithPassword):
+    """The Celery queue, which only rings: what is due stands in the ledger."""
+
+    url: Annotated[str, AfterValidator(_queue_url)] = Field(
+        default="memory://", description="`memory://`: inside `postroom run`; else `redis://HOST/NUMBER`."
+    )
+    name: Name = Field(default="postroom", description="Prefix of the queues and keys there.")
+    threads: int = Field(default=4, ge=1, le=64, description="Messages that one worker works on at once.")
+    batch: int = Field(default=100, ge=1, le=1000, description="Messages in one task.")
+
+
+class Metrics(Model):
+    """Where Prometheus asks, and health checks."""
 
     model_config = SETTINGS
 
-    url: Annotated[str, AfterValidator(_mailbox_url), WithJsonSchema({"type": "string", "const": "stdin:"})] = Field(
-        description='"stdin:" is what `postroom filter` reads.'
-    )
-    pipeline: Name | None = Field(
-        default=None, description="A file in `pipelines`, without .yaml; default: `defaults.pipeline`."
-    )
-    store: Store = Field(description="The Maildir++ where keep, move and copy act; `none`: nothing can be kept here.")
-    resume_for: Duration = Field(
-        default=timedelta(days=1),
-        description="The same message offered again within this time after its end is already done.",
-    )
-    state: FilePath | None = Field(
-        default=None,
-        description="Its own ledger and spool; default: postroom in $XDG_STATE_HOME or ~/.local/state.",
-    )
-    addresses: tuple[str, ...] = Field(
-        default=(), description="Addresses that are ours; default: the envelope's recipients."
+    listen: Annotated[str, AfterValidator(_listen)] | None = Field(
+        default="127.0.0.1:9925", description="ADDRESS:PORT; port 0: any free one, which is told. `none`: nowhere."
     )
 
 
@@ -247,6 +220,11 @@ class Settings(Model):
         description="For dates, times and weekdays in conditions and templates, like `Europe/Berlin`.",
     )
     ledger: Ledger = Field(default_factory=Ledger.model_construct, description="The database of messages and effects.")
+    queue: Queue = Field(default_factory=Queue.model_construct, description="How workers are told of messages.")
+    metrics: Metrics = Field(default_factory=Metrics.model_construct, description="Prometheus and health checks.")
+    reload: Literal["signal", "change"] = Field(
+        default="signal", description="When files are read anew: at SIGHUP, or also when they change."
+    )
     spool: Spool = Field(default_factory=Spool.model_construct, description="The store of raw messages.")
     logs: Logs = Field(default_factory=Logs.model_construct, description="What is written to standard error.")
     defaults: Defaults = Field(
@@ -265,7 +243,7 @@ class Settings(Model):
         default={},
         description="Secrets that pipelines name; of a list the first signs and all verify.",
     )
-    mailboxes: dict[Name, Mailbox] = Field(default={}, description="Where messages come from, by name.")
+    mailboxes: dict[Name, AnyMailbox] = Field(default={}, description="Where messages come from, by name.")
 
     _source: Source = PrivateAttr(default_factory=lambda: Source("postroom.yaml"))
 
@@ -301,7 +279,7 @@ class Settings(Model):
 
     def state_of(self, mailbox: str | None = None) -> Path:
         """The state directory: the service's, or that of a standard input mailbox, its user's own."""
-        own = self.mailboxes[mailbox].state if mailbox is not None else self.state
+        own = getattr(self.mailboxes[mailbox], "state", None) if mailbox is not None else self.state
         return own or user_state()
 
     def ledger_url(self, state: Path) -> str:

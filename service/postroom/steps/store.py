@@ -96,3 +96,20 @@ class Nowhere:
 
     def holds(self, flag: str) -> bool:
         return False
+
+
+class InPlace:
+    """The home of a mailbox that keeps its messages itself: its source moves and flags them when all else is done.
+    `flags`: whether it takes all flags, or only those that a Maildir can hold.
+    """
+
+    def __init__(self, *, flags: bool = True) -> None:
+        self._flags = flags
+
+    def deliver(
+        self, word: Literal["keep", "move", "copy"], folder: str, flags: frozenset[str], *, create: bool
+    ) -> Effect | None:
+        return None
+
+    def holds(self, flag: str) -> bool:
+        return self._flags or maildir.holds(flag)
