@@ -1,5 +1,7 @@
 """The composition root: settings become ledger, spool, tools and worker, and nothing else builds these."""
 
+import os
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -179,6 +181,28 @@ def tidy(site: Site) -> None:
             if not retained.rows:
                 break
         collect_orphans(site.ledger.known_blobs, site.spool, now=now)
+
+
+def secrets_of(settings: Settings, state: Path) -> tuple[bytes, ...]:
+    """The site's secrets, the first of which signs our own markers; one is made where none is named and nobody else
+    shares the ledger. Raises Permanent and Temporary."""
+    named = settings.secrets.get("site")
+    if named is not None:
+        sources = named if isinstance(named, tuple) else (named,)
+        return tuple(source.reveal().get_secret_value().encode() for source in sources)
+    if not settings.ledger_url(state).startswith("sqlite:"):
+        raise Permanent("a ledger that is shared needs `secrets: {site: …}`, the same for all who share it")
+    path = state / "secret"
+    with explained(path):
+        make_directories(state, 0o700)
+        with suppress(FileExistsError):
+            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+            try:
+                os.write(handle, secrets.token_hex(32).encode())
+                os.fsync(handle)
+            finally:
+                os.close(handle)
+        return (path.read_bytes(),)
 
 
 class Forgetful:

@@ -3,8 +3,8 @@
 `postroom filter` and the queue's tasks both come through here. Whoever calls holds the claim, so nobody else does.
 """
 
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from mmap import mmap
@@ -37,6 +37,20 @@ from postroom.settings.model import Retry
 from postroom.spool import Spool
 
 Raw: TypeAlias = bytes | mmap
+# Renewed while the work goes on; a process that is gone loses its lease at once.
+LEASE = timedelta(minutes=3)
+
+
+class _Postponed(Temporary):
+    """The message waits, and its claim has ended."""
+
+
+@dataclass(frozen=True, slots=True)
+class Seat:
+    """Where a message is kept, and whether its source has nothing more to do once a plan is carried out."""
+
+    home: Home
+    settles: Callable[[Plan], bool]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +85,11 @@ class _Job:
     plan: Plan
     planned_at: datetime
     raw: Raw
+    home: Home
     tasks: list[_Task]
+    fresh: bool = False  # planned now, and not stored yet
+    lost: bool = False  # the claim went to another worker
+    settles: Callable[[Plan], bool] | None = None  # whether the source has nothing more to do; None: never has
     keep: EffectRecord | None = None
     outcomes: list[Done | Later | Failed] = field(default_factory=list)
 
@@ -114,11 +132,82 @@ class Worker:
         the claim is lost, Temporary when planning has to wait; the claim has ended when this returns or raises.
         """
         with self.opened(claim.row) as raw:
-            if claim.row.plan is None and claim.row.crashes > self.retry.crashes:
+            if self._crashes_too_often(claim):
                 return self._give_up(claim, raw, home, "its processing crashed too often")
-            job = self._stored(claim, raw) if claim.row.plan else self._planned(claim, raw, home)
-            self._perform(job, home, patient=patient)
-            return self._concluded(job, settle=settle)
+            job = self._begun(claim, raw, home)
+            self._store([job])
+            self._perform(job, patient=patient)
+            self.ledger.report([self._reported(job, settle=settle)])
+            return self._verdict(job)
+
+    def process_all(self, claims: Sequence[Claim], seat: Callable[[Row], Seat]) -> None:
+        """The same for many, with one commit for all their plans and one for what became of them.
+
+        Nothing of one message harms another's work. What is lost to another worker is left to it.
+        """
+        inline = self.ledger.contents([claim.row.blob for claim in claims if claim.row.blob])
+        with ExitStack() as stack:
+            jobs = [job for claim in claims if (job := self._tried(claim, seat, inline, stack)) is not None]
+            jobs = self._together(jobs, self._store)
+            for job in jobs:
+                try:
+                    self._perform(job, patient=True)
+                except Fenced:
+                    job.lost = True
+            jobs = [job for job in jobs if not job.lost]
+            jobs = self._together(jobs, self._report)
+        for job in jobs:
+            self._verdict(job)
+
+    def _tried(
+        self, claim: Claim, seat: Callable[[Row], Seat], inline: Mapping[str, bytes], stack: ExitStack
+    ) -> _Job | None:
+        """Begin on one of many. None: it has to wait, or was given up, and its claim has ended."""
+        row = claim.row
+        try:
+            at = seat(row)
+            assert row.blob is not None, "a claimed row has its bytes"
+            held = inline.get(row.blob)
+            raw = stack.enter_context(self.spool.open(row.blob)) if held is None else held
+            if self._crashes_too_often(claim):
+                self._give_up(claim, raw, at.home, "its processing crashed too often")
+                return None
+            return self._begun(claim, raw, at.home, settles=at.settles)
+        except Fenced:
+            return None
+        except _Postponed:
+            return None
+        except Exception as error:  # the message waits in the ledger
+            told = describe(error)
+            self.log.warning("effect.later", mailbox=row.mailbox, message=claim.id)
+            with suppress(Fenced):
+                self.ledger.postponed(claim, told, self.tools.clock() + delay(self.retry, row.tries))
+            return None
+
+    def _together(self, jobs: list[_Job], store: Callable[[list[_Job]], None]) -> list[_Job]:
+        """Store something of all in one commit; answers those for which it was stored.
+
+        Claims that went to others are left out and the rest tried again; values that the database refuses cost only
+        their own message.
+        """
+        if not jobs:
+            return []
+        try:
+            store(jobs)
+        except Fenced:
+            held = {claim.id for claim in self.ledger.renew([job.claim for job in jobs], LEASE)}
+            left = [job for job in jobs if job.claim.id in held]
+            return self._together(left, store) if len(left) < len(jobs) else []
+        except Permanent as error:
+            if len(jobs) > 1:
+                return [done for job in jobs for done in self._together([job], store)]
+            with suppress(Fenced):
+                self.ledger.dead(jobs[0].claim, describe(error))
+            return []
+        return jobs
+
+    def _crashes_too_often(self, claim: Claim) -> bool:
+        return claim.row.plan is None and claim.row.crashes > self.retry.crashes
 
     @contextmanager
     def opened(self, row: Row) -> Iterator[Raw]:
@@ -131,8 +220,11 @@ class Worker:
         with self.spool.open(row.blob) as raw:
             yield raw
 
-    def _planned(self, claim: Claim, raw: Raw, home: Home) -> _Job:
+    def _begun(self, claim: Claim, raw: Raw, home: Home, *, settles: Callable[[Plan], bool] | None = None) -> _Job:
+        """The plan of a message, made now or stored before. Raises Temporary where planning has to wait."""
         row = claim.row
+        if row.plan is not None:
+            return self._stored(claim, raw, home, settles)
         now = self.tools.clock()
         view = View(
             message=parse(raw, limits=self.tools.limits),
@@ -150,15 +242,31 @@ class Worker:
         except Exception as error:  # a scanner that is away, a rule that is broken by now: the message waits
             told = describe(error)
             self.ledger.postponed(claim, told, now + delay(self.retry, row.tries))
-            raise Temporary(f"it cannot be planned now: {told}") from error
+            raise _Postponed(f"it cannot be planned now: {told}") from error
         tasks = [_Task(record=record(planned), effect=planned.effect) for planned in made.effects]
-        stored = made.model_dump_json(exclude={"effects"})
-        effects = tuple(task.record for task in tasks)
-        self.ledger.planned([PlanRecord(claim=claim, plan=stored, effects=effects)])
-        self.log.info("message.planned", mailbox=row.mailbox, message=claim.id)
-        return _Job(claim=claim, plan=made, planned_at=now, raw=raw, tasks=tasks)
+        return _Job(
+            claim=claim, plan=made, planned_at=now, raw=raw, home=home, tasks=tasks, fresh=True, settles=settles
+        )
 
-    def _stored(self, claim: Claim, raw: Raw) -> _Job:
+    def _store(self, jobs: Sequence[_Job]) -> None:
+        """Store the plans that were made now, in one commit."""
+        fresh = [job for job in jobs if job.fresh]
+        if not fresh:
+            return
+        self.ledger.planned(
+            [
+                PlanRecord(
+                    claim=job.claim,
+                    plan=job.plan.model_dump_json(exclude={"effects"}),
+                    effects=tuple(task.record for task in job.tasks),
+                )
+                for job in fresh
+            ]
+        )
+        for job in fresh:
+            self.log.info("message.planned", mailbox=job.claim.row.mailbox, message=job.claim.id)
+
+    def _stored(self, claim: Claim, raw: Raw, home: Home, settles: Callable[[Plan], bool] | None) -> _Job:
         assert claim.row.plan is not None
         tasks = [
             _Task(
@@ -175,9 +283,9 @@ class Worker:
         ]
         made = Plan.model_validate_json(claim.row.plan)
         planned_at = claim.row.planned_at or claim.row.received_at
-        return _Job(claim=claim, plan=made, planned_at=planned_at, raw=raw, tasks=tasks)
+        return _Job(claim=claim, plan=made, planned_at=planned_at, raw=raw, home=home, tasks=tasks, settles=settles)
 
-    def _perform(self, job: _Job, home: Home, *, patient: bool) -> None:
+    def _perform(self, job: _Job, *, patient: bool) -> None:
         """Ordinary effects in order, each on its own; then the place, then what is remembered."""
         ordinary = [task for task in job.tasks if not task.record.place and not task.effect.last]
         for task in ordinary:
@@ -187,7 +295,7 @@ class Worker:
         for task in [task for task in job.tasks if task.record.place]:
             self._try(job, task, patient=patient)
         if job.died:
-            self._keep_instead(job, home)
+            self._keep_instead(job)
         if any(task.state is EffectState.PENDING for task in job.tasks if task.record.place):
             return
         for task in [task for task in job.tasks if task.effect.last]:
@@ -195,13 +303,13 @@ class Worker:
                 self._fail(job, task, "not remembered, because another effect failed for good")
             self._try(job, task, patient=patient)
 
-    def _keep_instead(self, job: _Job, home: Home) -> None:
+    def _keep_instead(self, job: _Job) -> None:
         """Something failed for good: whatever the rules said, the message is kept (RFC 5228 2.10.6)."""
         places = [task for task in job.tasks if task.record.place]
         if any(task.effect.word == "keep" and task.state is not EffectState.DEAD for task in places):
             return
         job.plan = job.plan.model_copy(update={"settlement": job.plan.settlement.model_copy(update={"place": "kept"})})
-        effect = home.deliver("keep", "", job.plan.settlement.add, create=True)
+        effect = job.home.deliver("keep", "", job.plan.settlement.add, create=True)
         if effect is None:
             return
         ordinal = places[0].record.ordinal if places else len(job.tasks)
@@ -260,34 +368,31 @@ class Worker:
         self.ledger.report([Report(claim=job.claim, outcomes=tuple(job.outcomes), release=False)])
         job.outcomes.clear()
 
-    def _concluded(self, job: _Job, *, settle: bool) -> Verdict:
-        outcome = job.plan.settlement.place
-        self.ledger.report(
-            [
-                Report(
-                    claim=job.claim,
-                    outcomes=tuple(job.outcomes),
-                    keep=job.keep,
-                    settle=settle,
-                    outcome=outcome,
-                )
-            ]
+    def _report(self, jobs: Sequence[_Job]) -> None:
+        self.ledger.report([self._reported(job, settle=job.settles is None or job.settles(job.plan)) for job in jobs])
+
+    def _reported(self, job: _Job, *, settle: bool) -> Report:
+        return Report(
+            claim=job.claim,
+            outcomes=tuple(job.outcomes),
+            keep=job.keep,
+            settle=settle,
+            outcome=job.plan.settlement.place,
         )
+
+    def _verdict(self, job: _Job) -> Verdict:
         error = next((task.error for task in job.tasks if task.error and task.state is not EffectState.DONE), "")
         if job.waits:
             return Verdict(state="later", plan=job.plan, error=error)
-        self.log.info(
-            "message.dead" if job.died else "message.done",
-            mailbox=job.claim.row.mailbox,
-            message=job.claim.id,
-        )
+        event = "message.dead" if job.died else "message.done"
+        self.log.info(event, mailbox=job.claim.row.mailbox, message=job.claim.id)
         reply = reply_in(task.receipt for task in job.tasks)
         return Verdict(state="dead" if job.died else "done", plan=job.plan, reply=reply, error=error)
 
     def _give_up(self, claim: Claim, raw: Raw, home: Home, reason: str) -> Verdict:
         """A message that kills its workers is kept as it came, unread, and set aside."""
         made = Plan(pipeline=claim.row.pipeline, version="")
-        job = _Job(claim=claim, plan=made, planned_at=claim.row.received_at, raw=raw, tasks=[])
+        job = _Job(claim=claim, plan=made, planned_at=claim.row.received_at, raw=raw, home=home, tasks=[])
         effect = home.deliver("keep", "", frozenset(), create=True)
         if effect is not None:
             kept = record(keep(effect, message=claim.row.key, ordinal=0, edits=0))

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from postroom.ledger.claims import Lease
-from postroom.ledger.columns import clean, envelope_text, flags_text, indexed, micros
+from postroom.ledger.columns import clean, clean_error, envelope_text, flags_text, indexed, micros
 from postroom.ledger.rows import Arrival, Claim, Row, State
 from postroom.spool import Blob, fresh_name
 
@@ -21,6 +21,8 @@ class Entry:
 
     @property
     def state(self) -> State:
+        if self.arrival.end is not None:
+            return self.arrival.end.state
         return State.WANTED if self.blob is None else State.RECEIVED
 
 
@@ -30,7 +32,7 @@ def prepare(arrivals: Sequence[Arrival], keys: Sequence[str], leaving: Collectio
     entries: dict[str, Entry] = {}
     for arrival, key in zip(arrivals, keys, strict=True):
         if key not in entries and key not in leaving:
-            content = _blob(arrival.content, shared)
+            content = _blob(arrival.content, shared) if arrival.end is None else None
             entries[key] = Entry(arrival, key, content, _columns(arrival, content))
     return entries
 
@@ -38,7 +40,7 @@ def prepare(arrivals: Sequence[Arrival], keys: Sequence[str], leaving: Collectio
 def fresh_claim(mailbox: str, number: int, entry: Entry, lease: Lease) -> Claim | None:
     """The claim on a row that this commit made, without reading it back; none on one without bytes."""
     arrival = entry.arrival
-    if entry.blob is None:
+    if entry.state is not State.RECEIVED or entry.blob is None:
         return None
     row = Row(
         id=number,
@@ -72,7 +74,11 @@ def _blob(content: bytes | Blob | None, shared: dict[int, Blob]) -> Blob | None:
 
 
 def _columns(arrival: Arrival, content: Blob | None) -> dict[str, object]:
+    end = arrival.end
     return {
+        "outcome": end.outcome if end else None,
+        "error": clean_error(end.error) if end and end.error else None,
+        "finished_at": micros(arrival.received) if end else None,
         "pipeline": clean(arrival.pipeline),
         "store": None if arrival.store is None else clean(arrival.store),
         "folder": clean(arrival.folder),
@@ -80,8 +86,8 @@ def _columns(arrival: Arrival, content: Blob | None) -> dict[str, object]:
         "envelope": envelope_text(arrival.sender, arrival.recipients),
         "prefix": arrival.prefix,
         "blob": content.name if content else None,
-        "sha256": content.sha256 if content else None,
-        "size": content.size if content else 0,
+        "sha256": content.sha256 if content else arrival.sha256,
+        "size": content.size if content else arrival.size,
         "message_id": None if arrival.message_id is None else indexed(arrival.message_id),
         "received_at": micros(arrival.received),
     }

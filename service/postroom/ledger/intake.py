@@ -4,6 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, bindparam, case, cast, or_, select, update
@@ -13,8 +14,9 @@ from postroom.ledger.claims import Lease, claim_rows
 from postroom.ledger.columns import clean, indexed, micros, span
 from postroom.ledger.database import Database, Now, excluded
 from postroom.ledger.entries import Entry, fresh_claim, prepare
-from postroom.ledger.rows import ENDED, Batch, Cursor, Recorded, Refused, State
-from postroom.ledger.tables import blob, cursor, identity, message
+from postroom.ledger.rows import ENDED, Arrival, Batch, Cursor, Recorded, Refused, State
+from postroom.ledger.tables import blob, identity, message
+from postroom.ledger.tables import cursor as folders
 
 _KNOWN = select(message.c.id, message.c.source_key, message.c.state).where(
     message.c.mailbox == bindparam("mailbox"), message.c.source_key.in_(bindparam("keys", expanding=True))
@@ -52,29 +54,52 @@ def record(
     source offers by contents (stdin), so that a key whose row ended longer ago than this begins a new row. A
     value that the database refuses costs only its own arrival; the cursor then stays. Raises Temporary.
     """
+    [answers] = record_all(database, mailbox, [batch], lease=lease, resume_for=resume_for)
+    return answers
+
+
+def record_all(
+    database: Database,
+    mailbox: str,
+    batches: Sequence[Batch],
+    *,
+    lease: Lease | None = None,
+    resume_for: timedelta | None = None,
+) -> tuple[tuple[Recorded | Refused, ...], ...]:
+    """Several batches of one mailbox in one commit, as `record` does one; the answers batch by batch."""
+    arrivals = [arrival for batch in batches for arrival in batch.arrivals]
+    cursors = [batch.cursor for batch in batches if batch.cursor is not None]
+    answers: tuple[Recorded | Refused, ...]
     try:
-        return _record(database, mailbox, batch, lease, resume_for)
+        answers = _record(database, mailbox, arrivals, cursors, lease, resume_for)
     except Permanent as error:
-        if len(batch.arrivals) == 1:
-            return (Refused(source_key=batch.arrivals[0].source_key, error=error),)
-    alone = (replace(batch, arrivals=(arrival,), cursor=None) for arrival in batch.arrivals)
-    return tuple(
-        answer for single in alone for answer in record(database, mailbox, single, lease=lease, resume_for=resume_for)
-    )
+        if len(arrivals) <= 1:
+            answers = tuple(Refused(source_key=arrival.source_key, error=error) for arrival in arrivals)
+        else:
+            alone = [Batch(arrivals=(arrival,)) for arrival in arrivals]
+            singles = (record(database, mailbox, one, lease=lease, resume_for=resume_for) for one in alone)
+            answers = tuple(answer for single in singles for answer in single)
+    left = iter(answers)
+    return tuple(tuple(islice(left, len(batch.arrivals))) for batch in batches)
 
 
 def _record(
-    database: Database, mailbox: str, batch: Batch, lease: Lease | None, resume_for: timedelta | None
+    database: Database,
+    mailbox: str,
+    arrivals: Sequence[Arrival],
+    cursors: Sequence[Cursor],
+    lease: Lease | None,
+    resume_for: timedelta | None,
 ) -> tuple[Recorded | Refused, ...]:
     mailbox = clean(mailbox)
     with database.writing() as connection:
-        keys = [indexed(arrival.source_key) for arrival in batch.arrivals]
+        keys = [indexed(arrival.source_key) for arrival in arrivals]
         gone: frozenset[str] = frozenset()
-        if resume_for is None:
+        if resume_for is None and keys:
             gone = frozenset(connection.scalars(_IDENTITIES, {"mailbox": mailbox, "keys": keys}))
-        else:
+        elif resume_for is not None:
             keys = [_generation(connection, mailbox, key, resume_for) for key in keys]
-        entries = prepare(batch.arrivals, keys, gone)
+        entries = prepare(arrivals, keys, gone)
         new = _insert(connection, database, mailbox, entries, lease)
         _insert_blobs(connection, [entry for entry in entries.values() if entry.key in new])
         known = _known(connection, mailbox, [key for key in entries if key not in new])
@@ -82,8 +107,8 @@ def _record(
         if resume_for is not None and ids:
             connection.execute(_OFFERED_AGAIN, {"ids": ids})
         claims = {claim.id: claim for claim in claim_rows(connection, ids, lease)} if lease and ids else {}
-        if batch.cursor is not None:
-            _advance(connection, database, mailbox, batch.cursor)
+        for cursor in cursors:
+            _advance(connection, database, mailbox, cursor)
     answers = {key: Recorded(source_key=key, id=None, new=False, state=State.SETTLED) for key in gone}
     for key, (number, state) in known.items():
         answers[key] = Recorded(source_key=key, id=number, new=False, state=state, claim=claims.get(number))
@@ -91,6 +116,14 @@ def _record(
         claim = fresh_claim(mailbox, number, entries[key], lease) if lease else None
         answers[key] = Recorded(source_key=key, id=number, new=True, state=entries[key].state, claim=claim)
     return _in_order(keys, answers)
+
+
+def insert_arrivals(connection: Connection, database: Database, mailbox: str, arrivals: Sequence[Arrival]) -> None:
+    """Record arrivals inside a transaction; known keys are left alone."""
+    keys = [indexed(arrival.source_key) for arrival in arrivals]
+    entries = prepare(arrivals, keys, frozenset())
+    new = _insert(connection, database, mailbox, entries, None)
+    _insert_blobs(connection, [entry for entry in entries.values() if entry.key in new])
 
 
 def _in_order(keys: Sequence[str], answers: Mapping[str, Recorded]) -> tuple[Recorded, ...]:
@@ -153,21 +186,22 @@ def _recording(insert: Callable[..., Any], claimed: bool) -> Any:
     return statement.on_conflict_do_update(
         index_elements=["mailbox", "source_key"],
         set_=replaced,
-        where=(message.c.state == State.WANTED) & (excluded("state") == State.RECEIVED),
+        where=(message.c.state == State.WANTED) & (excluded("state") != State.WANTED),
     ).returning(message.c.id, message.c.source_key)
 
 
 _REPLACED = (
     *("state", "pipeline", "store", "folder", "flags", "envelope", "prefix", "blob", "sha256", "size"),
-    *("message_id", "received_at", "rung_at"),
+    *("message_id", "received_at", "rung_at", "outcome", "error", "finished_at", "tries", "next_try_at"),
 )
 
 
 def _values(mailbox: str, entry: Entry, lease: Lease | None) -> dict[str, object]:
     values = entry.columns | {"mailbox": mailbox, "source_key": entry.key, "state": entry.state.value}
+    values |= {"tries": 0, "next_try_at": 0}
     if lease is None:
         return values
-    if entry.state == State.WANTED:
+    if entry.state != State.RECEIVED:
         return values | {"owner": None, "crashes": 0, "epoch": 0, "period": 0}
     return values | {"owner": str(lease.owner), "crashes": 1, "epoch": 1, "period": span(lease.period)}
 
@@ -197,5 +231,5 @@ def _known(connection: Connection, mailbox: str, keys: Sequence[str]) -> dict[st
 def _advance(connection: Connection, database: Database, mailbox: str, to: Cursor) -> None:
     reconciled = None if to.reconciled_at is None else micros(to.reconciled_at)
     values = {"uidvalidity": to.uidvalidity, "next": to.next, "reconciled_at": reconciled}
-    insert = database.insert(cursor).values(mailbox=mailbox, folder=clean(to.folder), **values)
+    insert = database.insert(folders).values(mailbox=mailbox, folder=clean(to.folder), **values)
     connection.execute(insert.on_conflict_do_update(index_elements=["mailbox", "folder"], set_=values))

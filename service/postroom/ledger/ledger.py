@@ -4,8 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
-from postroom.ledger import claims, intake, leases, memory, queries, transitions, upkeep
+from postroom.ledger import claims, intake, leases, memory, queries, settlements, transitions, upkeep, watching
 from postroom.ledger.claims import Lease
+from postroom.ledger.columns import span
 from postroom.ledger.database import Database, connect
 from postroom.ledger.migrations import upgrade
 from postroom.ledger.owner import Owner
@@ -14,6 +15,8 @@ from postroom.ledger.rows import (
     Claim,
     Counts,
     Cursor,
+    Decision,
+    Load,
     PlanRecord,
     Query,
     Recorded,
@@ -22,7 +25,10 @@ from postroom.ledger.rows import (
     Retained,
     Retention,
     Row,
+    Settled,
     Shown,
+    Unsettled,
+    Watched,
 )
 from postroom.pipeline.tools import Reservation
 
@@ -74,6 +80,12 @@ class Ledger:
         """Make arrivals durable, one answer each, in order (`intake.record`)."""
         return intake.record(self._database, mailbox, batch, lease=lease, resume_for=resume_for)
 
+    def record_all(
+        self, mailbox: str, batches: Sequence[Batch], *, lease: Lease | None = None
+    ) -> tuple[tuple[Recorded | Refused, ...], ...]:
+        """Several batches in one commit, the answers batch by batch."""
+        return intake.record_all(self._database, mailbox, batches, lease=lease)
+
     def cursor(self, mailbox: str, folder: str) -> Cursor | None:
         """How far that folder has been recorded; moved by `record`."""
         return queries.find_cursor(self._database, mailbox, folder)
@@ -122,12 +134,84 @@ class Ledger:
         """done → settled, once the source has confirmed."""
         return transitions.settled(self._database, ids, outcome)
 
+    # What watchers ask and tell.
+
+    def unsettled(self, mailbox: str, *, folder: str | None = None, limit: int = 200) -> tuple[Row, ...]:
+        """Messages that are done, with their plans, oldest first."""
+        return settlements.unsettled(self._database, mailbox, folder, limit)
+
+    def unsettled_mailboxes(self) -> frozenset[str]:
+        """Mailboxes with something to settle."""
+        return settlements.unsettled_mailboxes(self._database)
+
+    def settle(
+        self, mailbox: str, settled: Sequence[Settled], unsettled: Sequence[tuple[Unsettled, datetime | None]] = ()
+    ) -> None:
+        """What the source confirmed, and what it did not: that waits until the time beside it, or is dead."""
+        settlements.settle(self._database, mailbox, settled, unsettled)
+
+    def wanted(self, mailbox: str, folder: str, limit: int) -> tuple[Row, ...]:
+        """Messages known by key only whose next try has come."""
+        return settlements.wanted(self._database, mailbox, folder, limit)
+
+    def missed(self, number: int, error: str, at: datetime | None) -> None:
+        """A wanted message could not be had; it waits until then, or is dead."""
+        settlements.missed(self._database, number, error, at)
+
+    def unfinished(self, mailbox: str, folder: str) -> tuple[Row, ...]:
+        """Rows of a folder that are not final."""
+        return settlements.unfinished(self._database, mailbox, folder)
+
+    def rekey(self, mailbox: str, pairs: Sequence[tuple[str, str]]) -> None:
+        """Rows go on under another source key: (old, new)."""
+        settlements.rekey(self._database, mailbox, pairs)
+
+    def vanish(self, mailbox: str, keys: Collection[str]) -> int:
+        """The source has these no more: wanted and done ones are settled as vanished."""
+        return settlements.vanish(self._database, mailbox, keys)
+
+    def load(self, mailbox: str) -> Load:
+        """What of a mailbox is being worked on."""
+        return settlements.load(self._database, mailbox)
+
+    def known_keys(self, mailbox: str, keys: Collection[str]) -> frozenset[str]:
+        """Which source keys are known."""
+        return settlements.known_keys(self._database, mailbox, keys)
+
+    def known_hashes(self, mailbox: str, hashes: Collection[str]) -> frozenset[str]:
+        """Which digests are known."""
+        return settlements.known_hashes(self._database, mailbox, hashes)
+
+    def forget_unlisted(self, mailbox: str, listed: Collection[str]) -> int:
+        """Forget identities that the source lists no more."""
+        return settlements.forget_unlisted(self._database, mailbox, listed)
+
+    def tell(self, told: Sequence[Watched]) -> None:
+        """What watchers know of their mailboxes now."""
+        watching.tell(self._database, told)
+
+    def watched(self) -> tuple[Watched, ...]:
+        """What was said last of each mailbox."""
+        return watching.watched(self._database)
+
+    def decide(self, mailbox: str, decision: Decision) -> None:
+        """What a person decided about a mailbox that paused."""
+        watching.decide(self._database, mailbox, decision)
+
+    def decision(self, mailbox: str) -> Decision | None:
+        """What was decided; told once."""
+        return watching.decision(self._database, mailbox)
+
     # Questions.
 
     def due(self, limit: int, *, leaving: Collection[str] = ()) -> tuple[int, ...]:
         """Messages that wait for a worker now, but not those of the mailboxes in `leaving` (stdin: its
         caller's)."""
         return queries.due(self._database, limit, leaving)
+
+    def ring(self, limit: int, *, leaving: Collection[str] = (), patience: timedelta) -> Mapping[int, bool]:
+        """Messages to ring for, and whether alone: their time came, or nobody has taken them for so long."""
+        return settlements.ring(self._database, limit, leaving, span(patience))
 
     def contents(self, names: Collection[str]) -> Mapping[str, bytes]:
         """Bytes of the blobs that lie in the ledger; names that are missing lie in the spool."""

@@ -7,12 +7,18 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from postroom.errors import Temporary
 from postroom.ledger.database import Database
-from postroom.ledger.tables import metadata, schema
+from postroom.ledger.tables import metadata, schema, watch
 
 Step = Callable[[Connection], None]
 
+
+def _watch(connection: Connection) -> None:
+    """What watchers say of their mailboxes."""
+    connection.execute(CreateTable(watch))
+
+
 # The step at index n takes a database of version n + 1 to n + 2. Never change one that was released.
-STEPS: Sequence[Step] = ()
+STEPS: Sequence[Step] = (_watch,)
 
 _EXISTS = {
     "sqlite": text("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema'"),

@@ -288,6 +288,25 @@ class Load:
     octets: int
 
 
+Decision = Literal["take", "skip"]
+"""What a person says about a mailbox that paused: take what is there as new mail, or leave it alone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watched:
+    """A mailbox as its watcher saw it last. `changed_at`: when it connected or lost the connection. `looked_at`: when
+    it was last looked through to its end. `refused`, `paused`: sentences."""
+
+    mailbox: str
+    owner: str
+    connected: bool
+    changed_at: datetime
+    looked_at: datetime | None = None
+    refused: str | None = None
+    paused: str | None = None
+    reconnects: int = 0
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Query:
     """What `find` looks for; everything given must hold. Newest first; `before` pages on from an id."""
@@ -320,12 +339,15 @@ class Counts:
 class Retention:
     """How long rows and blobs are kept after their end; None: for ever.
 
-    `identities`: mailboxes whose source keys are remembered longer, because the source still lists them.
+    `identities`: mailboxes whose source keys are remembered longer, because the source still lists them; for
+    `hashes` at least, after which those of the mailboxes in `fading` are forgotten whatever the source says.
     """
 
     settled: timedelta | None
     dead: timedelta | None = None
     identities: frozenset[str] = frozenset()
+    fading: frozenset[str] = frozenset()
+    hashes: timedelta = timedelta(days=365)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

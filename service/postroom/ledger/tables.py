@@ -126,6 +126,19 @@ lease = Table(
     Column("until", BigInteger, nullable=False),
 )
 
+watch = Table(
+    "watch",
+    metadata,
+    Column("mailbox", Text, primary_key=True),
+    Column("owner", Text, nullable=False),
+    Column("connected", Boolean, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+    Column("looked_at", BigInteger),
+    Column("refused", Text),
+    Column("paused", Text),
+    Column("reconnects", BigInteger, nullable=False),
+)
+
 memory = Table(
     "memory",
     metadata,

@@ -106,6 +106,10 @@ def retain(database: Database, policy: Retention, limit: int) -> Retained:
     )
     with database.writing() as connection:
         connection.execute(delete(memory).where(memory.c.until <= Now()))
+        if policy.fading:
+            old = identity.c.seen_at + span(policy.hashes) <= Now()
+            fading = identity.c.mailbox.in_([clean(mailbox) for mailbox in policy.fading])
+            connection.execute(delete(identity).where(fading, old))
         found = connection.execute(over).all()
         ids = [each.id for each in found]
         _keep_identities(connection, database, ids, policy)

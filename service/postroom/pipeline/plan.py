@@ -80,3 +80,8 @@ class Plan(Model):
     facts: Facts = Facts()
     trace: Trace = Trace()
     settlement: Settlement = Settlement()
+
+    @property
+    def discards(self) -> bool:
+        """Whether the rules said `discard`; else a message is gone because a step delivered it elsewhere."""
+        return any(line.word == "discard" for line in self.lines)

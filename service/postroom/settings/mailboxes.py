@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from postroom.model import Model
+from postroom.pipeline.plan import Plan
 from postroom.settings.passwords import ONE_OF, WithPassword
 from postroom.settings.spelling import FilePath, Name, Store, kebab
 from postroom.units import Duration
@@ -27,7 +28,7 @@ _KINDS = {
 _PORTS = {"imap": 143, "imaps": 993, "pop3": 110, "pop3s": 995}
 FORMS = (
     '"stdin:", maildir:PATH, imaps://HOST, imap://HOST (STARTTLS), pop3s://HOST, pop3://HOST (STLS), '
-    "lmtp://HOST:PORT, lmtp+unix:/PATH or smtp://HOST:PORT"
+    "lmtp://HOST:PORT, lmtp+unix:PATH or smtp://HOST:PORT"
 )
 
 
@@ -65,8 +66,8 @@ def _maildir(url: str) -> str:
 def _listening(url: str) -> str:
     parts = _split(url)
     if parts.scheme == "lmtp+unix":
-        if not parts.path.startswith("/") or parts.netloc:
-            raise ValueError("must be `lmtp+unix:` and the absolute path of a socket")
+        if not parts.path or parts.netloc or parts.path.endswith("/"):
+            raise ValueError("must be `lmtp+unix:` and the path of a socket")
         return url
     if not parts.hostname or parts.port is None or parts.path not in ("", "/"):
         raise ValueError(f"must be {parts.scheme}://ADDRESS:PORT")
@@ -130,6 +131,10 @@ class Mailbox(Model):
     def stores(self) -> tuple[Path | None, ...]:
         """The stores where this mailbox keeps messages; None: `store: none`. Empty: it keeps them itself."""
         return ()
+
+    def is_settled_by(self, plan: Plan) -> bool:
+        """Whether nothing is left to do at the source once a worker has carried out this plan."""
+        return not self.settles
 
 
 class StdinMailbox(Mailbox):
@@ -262,6 +267,12 @@ class ImapMailbox(Account):
     idle: Duration = Field(default=timedelta(minutes=5), description="How often IDLE is renewed.")
     poll: Duration = Field(default=timedelta(seconds=60), description="How often to look where IDLE is not offered.")
 
+    def is_settled_by(self, plan: Plan) -> bool:
+        to = plan.settlement
+        if to.add or to.remove or to.copies or to.place == "moved" or (self.rewrite and plan.edits):
+            return False
+        return to.place == "kept" or (self.handled == "leave" and not plan.discards)
+
 
 class Pop3Mailbox(Account):
     """A POP3 mailbox, polled."""
@@ -279,6 +290,9 @@ class Pop3Mailbox(Account):
     @property
     def stores(self) -> tuple[Path | None, ...]:
         return (self.store,)
+
+    def is_settled_by(self, plan: Plan) -> bool:
+        return self.keep_on_server is True or (self.store is None and plan.settlement.place == "kept")
 
 
 class Recipient(Model):
@@ -308,8 +322,8 @@ class ListenerMailbox(Mailbox):
     url: Annotated[
         str,
         AfterValidator(_listening),
-        WithJsonSchema({"type": "string", "pattern": r"^(lmtp\+unix:/|lmtp://|smtp://)."}),
-    ] = Field(description="`lmtp://ADDRESS:PORT`, `lmtp+unix:/PATH` or `smtp://ADDRESS:PORT`.")
+        WithJsonSchema({"type": "string", "pattern": r"^(lmtp\+unix:|lmtp://|smtp://)."}),
+    ] = Field(description="`lmtp://ADDRESS:PORT`, `lmtp+unix:PATH` or `smtp://ADDRESS:PORT`.")
     store: Store = Field(
         default=None, description="The Maildir++ of recipients that name none; `none`: nothing can be kept."
     )
@@ -334,6 +348,11 @@ class ListenerMailbox(Mailbox):
         if "store" not in self.model_fields_set and not all(one.own_store for one in self.recipients):
             raise ValueError("needs a `store`, its own or one in each of `recipients` (`none`: nothing can be kept)")
         return self
+
+    def socket(self, base: Path) -> Path | None:
+        """The UNIX socket, where it is one; a relative path counts from the directory of postroom.yaml."""
+        scheme, _, path = self.url.partition(":")
+        return base / Path(path).expanduser() if scheme == "lmtp+unix" else None
 
     @property
     def stores(self) -> tuple[Path | None, ...]:

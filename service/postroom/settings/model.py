@@ -14,6 +14,7 @@ from pydantic import (
     ConfigDict,
     Field,
     PrivateAttr,
+    WithJsonSchema,
 )
 
 from postroom.logs import Format, Level
@@ -179,7 +180,11 @@ class LimitSettings(Model):
 class Queue(WithPassword):
     """The Celery queue, which only rings: what is due stands in the ledger."""
 
-    url: Annotated[str, AfterValidator(_queue_url)] = Field(
+    url: Annotated[
+        str,
+        AfterValidator(_queue_url),
+        WithJsonSchema({"type": "string", "pattern": r"^(memory://$|rediss?://.|redis\+socket://.)"}),
+    ] = Field(
         default="memory://", description="`memory://`: inside `postroom run`; else `redis://HOST/NUMBER`."
     )
     name: Name = Field(default="postroom", description="Prefix of the queues and keys there.")

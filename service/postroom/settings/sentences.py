@@ -5,7 +5,7 @@ Names of keys are shown, values never: a misspelt key may stand beside a passwor
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from types import UnionType
-from typing import Any, Final, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 
@@ -65,6 +65,8 @@ def _unknown(model: type[BaseModel], noun: str) -> Callable[[Trail], str]:
 
 def _models(annotation: Any, path: Trail) -> Iterator[type[BaseModel]]:
     """The models that an annotation allows at `path`."""
+    while get_origin(annotation) is Annotated:
+        annotation = get_args(annotation)[0]
     if get_origin(annotation) in (Union, UnionType):
         for branch in get_args(annotation):
             yield from _models(branch, path)

@@ -7,10 +7,13 @@ of earlier ones, settles these at the source, and says what it did. It decides n
 from collections.abc import Collection, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
-from typing import Literal, Protocol
+from importlib import import_module
+from pathlib import Path
+from typing import Final, Literal, Protocol
 
 from postroom.errors import PostroomError
 from postroom.ledger.rows import Batch, Cursor, Recorded, Refused, Row, Settled, Unsettled
+from postroom.settings.mailboxes import Mailbox
 from postroom.sources.settlement import Settlement
 from postroom.spool import Blob, Draft
 
@@ -33,6 +36,8 @@ class Desk(Protocol):
     """A mailbox's side of ledger and spool. Methods that touch them raise Temporary with a sentence."""
 
     mailbox: str
+    pipeline: str  # through which its messages go where a source knows no other
+    base: Path  # the directory of postroom.yaml, from which relative paths count
     host: str  # our name, for Received and Message-IDs
     largest: int  # octets of a message (`limits.message`)
     inline: int  # up to here content is handed over as bytes, above as a blob of the spool
@@ -129,3 +134,19 @@ class Desk(Protocol):
 
     def replied(self, code: int) -> None:
         """A listener's reply."""
+
+
+SOURCES: Final = {
+    "imap": "imap.source:ImapSource",
+    "pop3": "pop3.source:Pop3Source",
+    "maildir": "maildir:MaildirSource",
+    "listener": "listener.source:ListenerSource",
+}
+"""By the kind of a mailbox. Each is made from its mailbox's settings, and loaded when a mailbox needs it."""
+
+
+def source(mailbox: Mailbox) -> Source:
+    """The source of a mailbox that is watched."""
+    module, _, name = SOURCES[mailbox.kind].partition(":")
+    made: Source = getattr(import_module(f"{__name__}.{module}"), name)(mailbox)
+    return made

@@ -51,7 +51,7 @@ class Settlement:
             remove=to.remove,
             copies=to.copies,
             edits=plan.edits,
-            discarded=any(line.word == "discard" for line in plan.lines),
+            discarded=plan.discards,
             sha256=row.sha256,
             size=row.size,
             received=row.received_at,

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 from postroom.errors import Temporary
 from postroom.ledger import Ledger, Query
 from postroom.ledger.database import connect
-from postroom.ledger.migrations import upgrade
+from postroom.ledger.migrations import STEPS, upgrade
 
 WAIT = timedelta(seconds=30)
 
@@ -55,9 +55,11 @@ def test_a_step_that_fails_leaves_the_ledger_at_its_old_version(ledger_url: str)
 
 def test_a_ledger_of_a_newer_postroom_is_refused(shared_url: str) -> None:
     database = connect(shared_url, password=None, create=True, wait=WAIT)
-    upgrade(database, steps=[add_table])
+    upgrade(database, steps=[*STEPS, add_table])
     database.close()
-    with pytest.raises(Temporary, match="has version 2, this Postroom knows 1: run the newer Postroom"):
+    newest = len(STEPS) + 1
+    known = f"has version {newest + 1}, this Postroom knows {newest}: run the newer Postroom"
+    with pytest.raises(Temporary, match=known):
         Ledger.open(shared_url)
 
 

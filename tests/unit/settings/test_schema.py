@@ -96,6 +96,13 @@ GOOD = [
     "secrets: {a: {env: X}, b: [{file: y}, {command: [z]}], c: {credential: d}}",
     "defaults: {pipeline: main, timeout: 5s}",
     "host: ${HOST}",
+    "queue: {url: 'redis://127.0.0.1/0', password-file: p, name: mail, threads: 2, batch: 10}",
+    "metrics: {listen: 127.0.0.1:0}",
+    "mailboxes: {a: {url: 'imaps://u@x', password: p, folders: [INBOX, Work], pipeline: main}}",
+    "mailboxes: {a: {url: 'imap://x', user: u@y, auth: xoauth2, token-command: [t], handled: {move: Old}, pipeline: main}}",
+    "mailboxes: {a: {url: 'pop3s://u@x', password: p, keep-on-server: 7d, store: m, pipeline: main}}",
+    "mailboxes: {a: {url: 'maildir:m', start: all, pipeline: main}}",
+    "mailboxes: {a: {url: 'lmtp+unix:run/s', store: m, recipients: [{to: '*', pipeline: main}], pipeline: main}}",
     "logs: {level: '${LEVEL}'}",
 ]
 BAD = [
@@ -128,7 +135,10 @@ BAD = [
     "mailboxes: {a: {store: m}}",
     "mailboxes: {a: {url: 'imaps://x', store: m}}",
     "mailboxes: {a: {url: 'stdin:', store: m, pipeline: a/b}}",
-    "queue: {}",
+    "queue: {url: 'amqp://x'}",
+    "metrics: {listen: 9925}",
+    "mailboxes: {a: {url: 'maildir:', pipeline: main}}",
+    "mailboxes: {a: {url: 'lmtp://127.0.0.1:24', store: m, pipeline: main}}",
     "[]",
 ]
 

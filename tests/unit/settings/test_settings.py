@@ -80,7 +80,7 @@ def test_sizes_and_durations_carry_units(site: "Site") -> None:
             ["1:9: spool.min_free: unknown key `min_free`; did you mean `min-free`?"],
             id="snake case",
         ),
-        pytest.param("queue: {}", ["1:1: queue: unknown key `queue`"], id="a key of later"),
+        pytest.param("arc: {}", ["1:1: arc: unknown key `arc`"], id="a key of later"),
         pytest.param(
             "logs: {level: inf}",
             ["1:15: logs.level: must be `debug`, `info`, `warning` or `error`"],
@@ -108,9 +108,59 @@ def test_sizes_and_durations_carry_units(site: "Site") -> None:
         ),
         pytest.param("mailboxes: {a: {store: x}}", ["1:13: mailboxes.a.url: is missing here"], id="a missing key"),
         pytest.param(
-            'mailboxes: {a: {url: "imaps://x", store: m, pipeline: p}}',
-            ['1:22: mailboxes.a.url: must be "stdin:", the only kind of mailbox that this version knows'],
-            id="a kind of later",
+            'mailboxes: {a: {url: "nntp://x", store: m, pipeline: p}}',
+            [
+                '1:22: mailboxes.a.url: must be "stdin:", maildir:PATH, imaps://HOST, imap://HOST (STARTTLS), '
+                "pop3s://HOST, pop3://HOST (STLS), lmtp://HOST:PORT, lmtp+unix:PATH or smtp://HOST:PORT"
+            ],
+            id="an unknown kind",
+        ),
+        pytest.param(
+            'mailboxes: {a: {url: "imaps://u@x", pipeline: p}}',
+            ["1:16: mailboxes.a: has no password: give `password-file` or another `password` key"],
+            id="no password",
+        ),
+        pytest.param(
+            'mailboxes: {a: {url: "imaps://x", password: p, pipeline: p}}',
+            ["1:16: mailboxes.a: names no user: write it before the host with `@`, or as `user`"],
+            id="no user",
+        ),
+        pytest.param(
+            'mailboxes: {a: {url: "imap://u@mail.example.com", password: p, tls: off, pipeline: p}}',
+            ["1:16: mailboxes.a: `tls: off` is for loopback addresses; certificates of your own go into `tls-ca`"],
+            id="no TLS to elsewhere",
+        ),
+        pytest.param(
+            'mailboxes: {a: {url: "imaps://u:p@x", pipeline: p}}',
+            [
+                "1:22: mailboxes.a.url: a password does not belong into the URL: use `password-file` or another "
+                "`password` key"
+            ],
+            id="a password in the URL",
+        ),
+        pytest.param(
+            'mailboxes: {a: {url: "imaps://u@x", password: p, fodlers: [INBOX], pipeline: p}}',
+            ["1:50: mailboxes.a.fodlers: unknown key `fodlers`; did you mean `folders`?"],
+            id="a key of that kind misspelt",
+        ),
+        pytest.param(
+            'mailboxes: {a: {url: "lmtp://127.0.0.1:25", store: none, recipients: [{to: "*"}], pipeline: p}}',
+            [
+                "1:22: mailboxes.a.url: LMTP is never spoken on port 25 (RFC 2033 5); choose another, such as 24",
+            ],
+            id="LMTP on port 25",
+        ),
+        pytest.param(
+            'mailboxes: {a: {url: "lmtp://127.0.0.1:24", recipients: [{to: "*"}], pipeline: p}}',
+            [
+                "1:16: mailboxes.a: needs a `store`, its own or one in each of `recipients` (`none`: nothing can be kept)",
+            ],
+            id="no store",
+        ),
+        pytest.param(
+            'mailboxes: {a: {url: "imaps://u@x", auth: xoauth2, password: p, pipeline: p}}',
+            ["1:16: mailboxes.a: `auth: xoauth2` takes `token-command` or `token-file`, and no password"],
+            id="a password for OAuth2",
         ),
         pytest.param(
             'mailboxes: {a: {url: "stdin:", store: x}}',

@@ -1,0 +1,250 @@
+"""The running service: watchers, worker and sweeper of one process, from start to the end of its draining."""
+
+import asyncio
+import signal
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from postroom import queue
+from postroom.app import home, make_tools, open_ledger, open_spool, secrets_of
+from postroom.desk import MailboxDesk, Office
+from postroom.errors import Misconfigured, Permanent, PostroomError, Temporary
+from postroom.intake import Intake
+from postroom.labour import Keeper, Labour
+from postroom.ledger import Ledger, Owner, Retention, Row
+from postroom.logs import Log
+from postroom.pipeline.pipeline import Pipeline
+from postroom.settings import Settings, load, load_pipelines
+from postroom.spool import Spool
+from postroom.sweeper import PAUSE, Sweeper, swept
+from postroom.watch import Watcher
+from postroom.work import Seat, Worker
+
+DRAIN = 30.0  # seconds for what was begun
+CALLS = 8  # blocking calls of all desks at a time
+TELL = 2.0  # seconds between reports to the ledger
+GLANCE = 0.5  # seconds between looks for what another process has done
+# A change of these takes a restart.
+_FIXED = ("state", "ledger", "spool", "queue", "metrics", "logs")
+
+
+@dataclass(kw_only=True)
+class Config:
+    """What was read from the operator's files; replaced as a whole when they are read anew."""
+
+    settings: Settings
+    rules: Mapping[str, Pipeline]
+
+
+class Service:
+    """`watches`: the mailboxes it watches. `works`: whether it has a worker."""
+
+    def __init__(
+        self, config: Config, *, path: Path | None, watches: Collection[str], works: bool, log: Log, stack: ExitStack
+    ) -> None:
+        settings = config.settings
+        self._config = config
+        self._path = path
+        self._log = log
+        self._names = frozenset(watches)
+        self._owner = Owner.current()
+        self._stopping = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        state = settings.state_of()
+        self.ledger: Ledger = stack.enter_context(open_ledger(settings, state))
+        self._spool: Spool = open_spool(settings, state)
+        self._app = queue.make_app(settings.queue, self._process)
+        queue.check_broker(self._app, settings.queue)
+        self._bell = queue.Bell(self._app, settings.queue, log, told=lambda reason, number: None)
+        stack.callback(self._bell.close)
+        self._intake = Intake(self.ledger, self._spool, settings.limits.parser, self._bell.ring)
+        stack.callback(self._intake.close)
+        self._calls = stack.enter_context(ThreadPoolExecutor(CALLS, thread_name_prefix="call"))
+        self._tools = make_tools(settings, state, self.ledger)
+        self._secrets = secrets_of(settings, state)
+        keeper = Keeper(self.ledger, log)
+        stack.callback(keeper.close)
+        worker = Worker(
+            ledger=self.ledger,
+            spool=self._spool,
+            tools=self._tools,
+            pipelines=self._pipelines,
+            retry=settings.retry,
+            log=log,
+        )
+        self._labour = Labour(worker, keeper, self._seat, self._worked)
+        self._consumer = queue.Consumer(self._app, settings.queue) if works else None
+        self._watchers: dict[str, tuple[Watcher, asyncio.Task[None]]] = {}
+
+    async def run(self, ready: Callable[[], None]) -> None:
+        """Work until a signal comes, then drain."""
+        for number in (signal.SIGTERM, signal.SIGINT):
+            self._loop.add_signal_handler(number, self._stopping.set)
+        self._loop.add_signal_handler(signal.SIGHUP, self._hang_up)
+        if self._consumer is not None:
+            await self._loop.run_in_executor(None, self._consumer.start)
+        self._watch_all()
+        background = [asyncio.create_task(self._glance()), asyncio.create_task(self._report())]
+        if self._consumer is not None:
+            background.append(asyncio.create_task(self._sweep()))
+        self._log.info("service.started")
+        ready()
+        await self._stopping.wait()
+        self._log.info("service.draining")
+        await self._drained(background)
+        self._log.info("service.stopped")
+
+    async def _drained(self, background: Sequence["asyncio.Task[None]"]) -> None:
+        tasks = [task for _, task in self._watchers.values()]
+        for task in (*tasks, *background):
+            task.cancel()
+        if tasks or background:
+            await asyncio.wait([*tasks, *background], timeout=DRAIN / 2)
+        if self._consumer is not None:
+            await self._loop.run_in_executor(None, self._consumer.stop, DRAIN)
+
+    # Mailboxes.
+
+    def _watch_all(self) -> None:
+        """Begin with mailboxes that are new or changed, end with those that are not there any more."""
+        settings = self._config.settings
+        wanted = {
+            name: mailbox
+            for name, mailbox in settings.mailboxes.items()
+            if name in self._names and mailbox.kind != "stdin"
+        }
+        for name, (watcher, task) in list(self._watchers.items()):
+            if wanted.get(name) != watcher.mailbox:
+                task.cancel()
+                del self._watchers[name]
+        office = self._office()
+        for name, mailbox in wanted.items():
+            if name not in self._watchers:
+                watcher = Watcher(mailbox, MailboxDesk(name, office), office, self._log)
+                self._watchers[name] = (watcher, asyncio.create_task(watcher.run(), name=f"mailbox {name}"))
+
+    def _office(self) -> Office:
+        return Office(
+            settings=self._config.settings,
+            ledger=self.ledger,
+            spool=self._spool,
+            intake=self._intake,
+            calls=self._calls,
+            clock=lambda: datetime.now(UTC),
+            secrets=self._secrets,
+            owner=self._owner,
+        )
+
+    # The worker's side; called in its threads.
+
+    def _process(self, ids: Sequence[int]) -> None:
+        self._labour.process(ids)
+
+    def _pipelines(self, name: str) -> Mapping[str, Pipeline]:
+        rules = self._config.rules
+        if name not in rules:
+            raise Temporary(f"there is no pipeline `{name}` any more; write it anew, or drop its messages")
+        return rules
+
+    def _seat(self, row: Row) -> Seat:
+        mailbox = self._config.settings.mailboxes.get(row.mailbox)
+        if mailbox is None:
+            raise Temporary(f"the mailbox `{row.mailbox}` is not in the settings any more")
+        return Seat(home(mailbox, row.store), mailbox.is_settled_by)
+
+    def _worked(self, mailboxes: Collection[str]) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            self._loop.call_soon_threadsafe(self._wake, mailboxes)
+
+    def _wake(self, mailboxes: Collection[str]) -> None:
+        for name in mailboxes:
+            if name in self._watchers:
+                self._watchers[name][0].desk.progress.ring()
+
+    # In the background.
+
+    async def _glance(self) -> None:
+        """What other processes have done is in the ledger."""
+        while True:
+            await asyncio.sleep(GLANCE)
+            with suppress(PostroomError):
+                self._wake(await self._loop.run_in_executor(self._calls, self.ledger.unsettled_mailboxes))
+
+    async def _report(self) -> None:
+        told: dict[str, object] = {}
+        while True:
+            seen = [watcher.desk.seen for watcher, _ in self._watchers.values()]
+            fresh = [one for one in seen if told.get(one.mailbox) != one]
+            with suppress(PostroomError):
+                await self._loop.run_in_executor(self._calls, self.ledger.tell, fresh)
+                told.update({one.mailbox: one for one in fresh})
+            await asyncio.sleep(TELL)
+
+    async def _sweep(self) -> None:
+        settings = self._config.settings
+        sweeper = Sweeper(
+            self.ledger,
+            self._spool,
+            self._bell,
+            self._log,
+            owner=self._owner,
+            retention=retention(settings),
+            leaving=[name for name, one in settings.mailboxes.items() if one.kind == "stdin"],
+            backlog=lambda: queue.length(self._app, settings.queue),
+            batch=settings.queue.batch,
+            volatile=settings.queue.url == "memory://",
+        )
+        while True:
+            await self._loop.run_in_executor(self._calls, swept, sweeper, self._log)
+            await asyncio.sleep(PAUSE)
+
+    # Reading the files anew.
+
+    def _hang_up(self) -> None:
+        self._loop.create_task(self.reload())
+
+    async def reload(self) -> bool:
+        """Take what stands in the files now; where that is broken, the old goes on and the log says so."""
+        try:
+            config = await self._loop.run_in_executor(None, read, self._path)
+        except PostroomError as error:
+            reason = error.problems[0] if isinstance(error, Misconfigured) and error.problems else error
+            self._log.warning("config.refused", reason=str(reason))
+            return False
+        old, new = self._config.settings, config.settings
+        if changed := [name for name in _FIXED if getattr(old, name) != getattr(new, name)]:
+            self._log.warning("config.refused", reason=f"a change of {', '.join(changed)} takes a restart")
+            config.settings = new.model_copy(update={name: getattr(old, name) for name in changed})
+            config.settings._source = new.source
+        self._config = config
+        self._watch_all()
+        self._log.info("config.loaded")
+        return True
+
+
+def read(path: Path | None) -> Config:
+    """Settings and all pipelines of their mailboxes. Raises Misconfigured."""
+    settings = load(path)
+    return Config(settings=settings, rules=load_pipelines(settings))
+
+
+def retention(settings: Settings) -> Retention:
+    """How long what has ended is kept; sources that list what they hold have their keys remembered longer."""
+    kinds = {name: mailbox.kind for name, mailbox in settings.mailboxes.items()}
+    listing = frozenset(name for name, kind in kinds.items() if kind in ("imap", "pop3", "maildir"))
+    fading = frozenset(name for name, kind in kinds.items() if kind in ("imap", "maildir"))
+    return Retention(
+        settled=settings.retention.settled, dead=settings.retention.dead, identities=listing, fading=fading
+    )
+
+
+def watched(settings: Settings, only: Collection[str]) -> frozenset[str]:
+    """The mailboxes to watch: those named, or all but standard input. Raises Permanent."""
+    known = {name for name, mailbox in settings.mailboxes.items() if mailbox.kind != "stdin"}
+    if unknown := sorted(set(only) - known):
+        raise Permanent(f"no mailbox `{unknown[0]}` can be watched; there are: {', '.join(sorted(known)) or 'none'}")
+    return frozenset(only or known)

@@ -1,0 +1,95 @@
+"""The sweeper: rings for what is due and nobody works on, and puts an end to what is over."""
+
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime, timedelta
+
+from postroom.errors import Temporary
+from postroom.ledger import Ledger, Owner, Retention
+from postroom.logs import Log
+from postroom.queue import Bell
+from postroom.spool import Spool, collect_orphans
+
+PAUSE = 2.0  # seconds between sweeps
+PATIENCE = timedelta(seconds=60)  # a ring that nobody answered by then is rung again
+MOST = 1000  # rings in one sweep
+BACKLOG = 2000  # tasks in the queue above which none is added
+TIDY = timedelta(hours=1)
+ROUNDS = 20
+LEASE = timedelta(seconds=30)
+
+
+class Sweeper:
+    """One sweep at a time over all processes: who holds the lease sweeps."""
+
+    def __init__(
+        self,
+        ledger: Ledger,
+        spool: Spool,
+        bell: Bell,
+        log: Log,
+        *,
+        owner: Owner,
+        retention: Retention,
+        leaving: Collection[str],
+        backlog: Callable[[], int],
+        batch: int,
+        volatile: bool,
+    ) -> None:
+        self._ledger = ledger
+        self._spool = spool
+        self._bell = bell
+        self._log = log
+        self._owner = owner
+        self._retention = retention
+        self._leaving = leaving
+        self._backlog = backlog
+        self._batch = batch
+        # Rings of an earlier process are gone with it where the queue lives in memory.
+        self._patience = timedelta(0) if volatile else PATIENCE
+        self._tidied: datetime | None = None
+
+    def sweep(self) -> int:
+        """Ring for what is due; answers for how many. Raises Temporary."""
+        if not self._ledger.lease("sweeper", self._owner, LEASE):
+            return 0
+        rung = self._ring()
+        now = datetime.now(UTC)
+        if self._tidied is None or now - self._tidied >= TIDY:
+            self._tidied = now
+            self.tidy()
+        return rung
+
+    def _ring(self) -> int:
+        if self._backlog() > BACKLOG:
+            return 0
+        due = self._ledger.ring(MOST, leaving=self._leaving, patience=self._patience)
+        self._patience = PATIENCE
+        # One that has crashed goes alone, so that it takes no others with it.
+        groups = [[number] for number, alone in due.items() if alone]
+        together = [number for number, alone in due.items() if not alone]
+        groups += [together[start : start + self._batch] for start in range(0, len(together), self._batch)]
+        for group in groups:
+            if not self._bell.ring_again(group, reason="sweep"):
+                break
+        return len(due)
+
+    def tidy(self) -> None:
+        """Retention and blobs that no row names."""
+        rows = 0
+        for _ in range(ROUNDS):
+            retained = self._ledger.retain(self._retention)
+            for name in retained.blobs:
+                self._spool.delete(name)
+            rows += retained.rows
+            if not retained.rows:
+                break
+        orphans = collect_orphans(self._ledger.known_blobs, self._spool, now=datetime.now(UTC))
+        self._log.info("sweep.done", rows=rows, orphans=orphans)
+
+
+def swept(sweeper: Sweeper, log: Log) -> None:
+    """One sweep whose failure is the next one's business."""
+    try:
+        sweeper.sweep()
+    except Temporary as error:
+        log.warning("ledger.locked", reason=str(error))

@@ -1,0 +1,96 @@
+"""Watching one mailbox: hold its lease, run its source, and begin anew when that ends."""
+
+import asyncio
+import random
+from contextlib import suppress
+from datetime import timedelta
+
+from postroom.desk import MailboxDesk, Office
+from postroom.errors import Permanent, PostroomError
+from postroom.logs import Log
+from postroom.settings.mailboxes import Mailbox
+from postroom.sources import source
+
+LEASE = timedelta(seconds=60)
+FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
+HOPELESS_WAIT = 300.0  # until what an operator has to mend is tried again; a reload does so at once
+
+
+class Watcher:
+    """One mailbox. Only the holder of its lease watches it; a listener's address needs none."""
+
+    def __init__(self, mailbox: Mailbox, desk: MailboxDesk, office: Office, log: Log) -> None:
+        self.mailbox = mailbox
+        self.desk = desk
+        self._office = office
+        self._log = log
+        self._lease = f"mailbox {desk.mailbox}"
+        self._alone = mailbox.kind != "listener"
+
+    async def run(self) -> None:
+        """Until cancelled. Gives the lease up at the end."""
+        wait = FIRST_WAIT
+        try:
+            while True:
+                if not await self._leased():
+                    await asyncio.sleep(LEASE.total_seconds() / 10)
+                    continue
+                began = asyncio.get_running_loop().time()
+                wait = await self._watched(wait)
+                if asyncio.get_running_loop().time() - began > LONGEST_WAIT:
+                    wait = FIRST_WAIT
+                await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - so that not all come back at once
+                wait = min(wait * 2, HOPELESS_WAIT)
+        finally:
+            if self._alone:
+                with suppress(PostroomError):
+                    await self._office.call(self._office.ledger.lease, self._lease, self._office.owner, timedelta(0))
+
+    async def _watched(self, wait: float) -> float:
+        """Run the source until it ends or the lease is lost; answers how long to wait."""
+        running = asyncio.create_task(source(self.mailbox).run(self.desk), name=f"source {self.desk.mailbox}")
+        keeping = asyncio.create_task(self._kept(), name=f"lease {self.desk.mailbox}")
+        try:
+            await asyncio.wait({running, keeping}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (running, keeping):
+                task.cancel()
+            await asyncio.wait({running, keeping})
+        error = None if running.cancelled() else running.exception()
+        if running.cancelled() or error is None:
+            self.desk.lost("lease" if keeping.done() else "stopped")
+            self._log.warning("mailbox.lease", mailbox=self.desk.mailbox)
+            return FIRST_WAIT
+        self.desk.lost("protocol")
+        reason = str(error) if isinstance(error, PostroomError) else f"unexpected {type(error).__name__}"
+        self._log.warning("mailbox.lost", mailbox=self.desk.mailbox, reason=reason)
+        if isinstance(error, Permanent):
+            self.desk.refused(error)
+            return HOPELESS_WAIT
+        return min(wait, LONGEST_WAIT)
+
+    async def _leased(self) -> bool:
+        if not self._alone:
+            return True
+        try:
+            return await self._office.call(self._office.ledger.lease, self._lease, self._office.owner, LEASE)
+        except PostroomError:
+            self._log.warning("ledger.locked", mailbox=self.desk.mailbox)
+            return False
+
+    async def _kept(self) -> None:
+        """Renew the lease; return when it is lost, or could not be renewed until it ran out."""
+        loop = asyncio.get_running_loop()
+        until = loop.time() + LEASE.total_seconds()
+        while loop.time() < until:
+            await asyncio.sleep(LEASE.total_seconds() / 4)
+            if not self._alone:
+                until = loop.time() + LEASE.total_seconds()
+                continue
+            try:
+                asked = loop.time()
+                if not await self._office.call(self._office.ledger.lease, self._lease, self._office.owner, LEASE):
+                    return
+                until = asked + LEASE.total_seconds()
+            except PostroomError:
+                self._log.warning("ledger.locked", mailbox=self.desk.mailbox)
