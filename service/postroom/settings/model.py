@@ -184,9 +184,7 @@ class Queue(WithPassword):
         str,
         AfterValidator(_queue_url),
         WithJsonSchema({"type": "string", "pattern": r"^(memory://$|rediss?://.|redis\+socket://.)"}),
-    ] = Field(
-        default="memory://", description="`memory://`: inside `postroom run`; else `redis://HOST/NUMBER`."
-    )
+    ] = Field(default="memory://", description="`memory://`: inside `postroom run`; else `redis://HOST/NUMBER`.")
     name: Name = Field(default="postroom", description="Prefix of the queues and keys there.")
     threads: int = Field(default=4, ge=1, le=64, description="Messages that one worker works on at once.")
     batch: int = Field(default=100, ge=1, le=1000, description="Messages in one task.")
