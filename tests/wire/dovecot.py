@@ -74,6 +74,10 @@ namespace inbox {{
 }}
 service anvil {{
   chroot =
+  # No waiting for everybody after one wrong password.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
 }}
 service imap-login {{
   chroot =
