@@ -1,0 +1,249 @@
+"""A private Dovecot on free ports of 127.0.0.1: any user, one password, Maildir storage; an ordinary user runs it."""
+
+import base64
+import grp
+import hashlib
+import hmac
+import imaplib
+import json
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+PASSWORD = "secret"
+_BINARY = Path("/usr/sbin/dovecot")
+_KEY = b"signs the access tokens of these tests"
+_CONFIG = """
+base_dir = {home}/run
+state_dir = {home}/state
+log_path = {home}/log
+listen = 127.0.0.1
+protocols = imap pop3
+default_internal_user = {account.pw_name}
+default_internal_group = {group}
+default_login_user = {account.pw_name}
+default_vsz_limit = 1G
+default_client_limit = 400
+default_process_limit = 400
+first_valid_uid = 1
+first_valid_gid = 1
+disable_plaintext_auth = no
+auth_mechanisms = plain login xoauth2 oauthbearer
+auth_failure_delay = 0
+auth_cache_size = 0
+ssl = yes
+ssl_cert = <{home}/cert.pem
+ssl_key = <{home}/key.pem
+mail_location = maildir:~/Maildir:LAYOUT=fs
+mail_fsync = never
+mail_max_userip_connections = 100
+mailbox_idle_check_interval = 1 s
+passdb {{
+  driver = oauth2
+  mechanisms = xoauth2 oauthbearer
+  args = {home}/oauth2.conf
+}}
+passdb {{
+  driver = static
+  mechanisms = plain login
+  args = password={password}
+}}
+userdb {{
+  driver = static
+  args = uid={account.pw_uid} gid={account.pw_gid} home={home}/mail/%n allow_all_users=yes
+}}
+namespace inbox {{
+  inbox = yes
+  separator = /
+  mailbox Junk {{
+    special_use = \\Junk
+    auto = create
+  }}
+  mailbox Trash {{
+    special_use = \\Trash
+    auto = create
+  }}
+}}
+service anvil {{
+  chroot =
+  # No waiting for everybody after one wrong password.
+  unix_listener anvil-auth-penalty {{
+    mode = 0
+  }}
+}}
+service imap-login {{
+  chroot =
+  service_count = 0
+  inet_listener imap {{
+    port = {ports[0]}
+  }}
+  inet_listener imaps {{
+    port = {ports[1]}
+    ssl = yes
+  }}
+}}
+service pop3-login {{
+  chroot =
+  service_count = 0
+  inet_listener pop3 {{
+    port = {ports[2]}
+  }}
+  inet_listener pop3s {{
+    port = {ports[3]}
+    ssl = yes
+  }}
+}}
+protocol imap {{
+  {imap}
+}}
+"""
+_OAUTH2 = """
+introspection_mode = local
+local_validation_key_dict = fs:posix:prefix={home}/keys/
+username_attribute = email
+"""
+POOR = "imap_capability = IMAP4rev1"
+"""For `imap`: neither IDLE nor UIDPLUS, MOVE, SASL-IR or anything else."""
+
+
+@dataclass(frozen=True)
+class Dovecot:
+    """A running server. `ca`: the certificate to trust, for 127.0.0.1 and localhost."""
+
+    home: Path
+    imap: int
+    imaps: int
+    pop3: int
+    pop3s: int
+
+    @property
+    def ca(self) -> Path:
+        return self.home / "cert.pem"
+
+    @property
+    def log(self) -> str:
+        return (self.home / "log").read_text(errors="replace")
+
+    def maildir(self, user: str) -> Path:
+        """Where a user's messages lie; it appears with the first login."""
+        return self.home / "mail" / user / "Maildir"
+
+    @contextmanager
+    def client(self, user: str, folder: str | None = "INBOX") -> Iterator[imaplib.IMAP4]:
+        """Another program of the user's, logged in: for filling the mailbox and looking at it."""
+        with imaplib.IMAP4("127.0.0.1", self.imap, timeout=30) as client:
+            client.login(user, PASSWORD)
+            if folder is not None:
+                assert client.select(f'"{folder}"')[0] == "OK"
+            yield client
+
+    def append(
+        self, user: str, *messages: bytes, folder: str = "INBOX", flags: str = "", date: str | None = None
+    ) -> None:
+        """Put messages into a folder, in order. Line ends become CRLF."""
+        with self.client(user, None) as client:
+            for message in messages:
+                done = client.append(f'"{folder}"', flags, date, message)  # type: ignore[arg-type]  # None: now
+                assert done[0] == "OK", done
+
+
+def token(user: str, lifetime: float = 3600) -> str:
+    """An access token that the server takes for this user."""
+    now = int(time.time())
+    claims = {"email": user, "sub": user, "iat": now, "nbf": now - 60, "exp": int(now + lifetime)}
+    body = b".".join(_base64(json.dumps(part).encode()) for part in ({"alg": "HS256", "typ": "JWT"}, claims))
+    return b".".join((body, _base64(hmac.digest(_KEY, body, hashlib.sha256)))).decode()
+
+
+def _base64(octets: bytes) -> bytes:
+    return base64.urlsafe_b64encode(octets).rstrip(b"=")
+
+
+def is_installed() -> bool:
+    return _BINARY.exists() and Path("/usr/lib/dovecot/imap").exists() and Path("/usr/lib/dovecot/pop3").exists()
+
+
+@contextmanager
+def running(*, imap: str = "") -> Iterator[Dovecot]:
+    """Start a server; it has ended when the context is left. `imap`: further settings of its IMAP service."""
+    root = os.geteuid() == 0
+    account = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.getuid())
+    home = Path(tempfile.mkdtemp(prefix="postroom-dovecot-"))
+    home.chmod(0o755)
+    try:
+        server = _configured(home, account, imap)
+        with (home / "output").open("wb") as output:
+            process = subprocess.Popen(
+                [_BINARY, "-F", "-c", home / "dovecot.conf"],
+                stdout=output,
+                stderr=output,
+                user=account.pw_uid if root else None,
+                group=account.pw_gid if root else None,
+                extra_groups=[] if root else None,
+            )
+        try:
+            _await_ports(process, server)
+            yield server
+        finally:
+            process.terminate()
+            process.wait(60)
+    finally:
+        shutil.rmtree(home)
+
+
+def _configured(home: Path, account: pwd.struct_passwd, imap: str) -> Dovecot:
+    ports = free_ports(4)
+    group = grp.getgrgid(account.pw_gid).gr_name
+    text = _CONFIG.format(home=home, account=account, group=group, ports=ports, password=PASSWORD, imap=imap)
+    (home / "dovecot.conf").write_text(text)
+    (home / "oauth2.conf").write_text(_OAUTH2.format(home=home))
+    keys = home / "keys" / "default" / "HS256"
+    keys.mkdir(parents=True)
+    (keys / "default").write_bytes(base64.b64encode(_KEY))
+    certificate(home)
+    for path in (home, *home.rglob("*")):
+        os.chown(path, account.pw_uid, account.pw_gid)
+    return Dovecot(home, *ports)
+
+
+def certificate(directory: Path) -> None:
+    """Make cert.pem and key.pem for 127.0.0.1 and localhost; who trusts the one trusts the server."""
+    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
+    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    command += ["-days", "2", "-subj", "/CN=localhost", "-addext", names]
+    paths = ["-keyout", directory / "key.pem", "-out", directory / "cert.pem"]
+    subprocess.run([*command, *paths], check=True, stderr=subprocess.DEVNULL)
+
+
+def free_ports(number: int) -> list[int]:
+    """Ports of 127.0.0.1 that nobody listens on just now."""
+    sockets = [socket.socket() for _ in range(number)]
+    try:
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
+    finally:
+        for one in sockets:
+            one.close()
+
+
+def _await_ports(process: subprocess.Popen[bytes], server: Dovecot) -> None:
+    end = time.monotonic() + 60
+    for port in (server.imap, server.imaps, server.pop3, server.pop3s):
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), 1).close()
+                break
+            except OSError:
+                if process.poll() is not None or time.monotonic() > end:
+                    said = "".join(p.read_text() for p in (server.home / "output", server.home / "log") if p.exists())
+                    raise RuntimeError(f"Dovecot did not start: {said}") from None
+                time.sleep(0.02)
