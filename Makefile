@@ -40,7 +40,7 @@ generated: env
 	$(BIN)/python -m postroom.settings.schema --write config
 
 test: env
-	@tests/install-servers postgresql strace dovecot-imapd dovecot-pop3d
+	@tests/install-servers postgresql redis-server strace dovecot-imapd dovecot-pop3d postfix
 	$(BIN)/pytest -n $(WORKERS)
 
 bench: env

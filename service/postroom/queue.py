@@ -208,6 +208,10 @@ class Consumer:
         from celery.worker import state
 
         state.should_stop = 0
+        # It looks up every two seconds, or when a task comes, and once more before it ends.
+        with suppress(OperationalError, OSError):
+            for _ in range(2):
+                self._app.send_task(f"{self._settings.name}.{PROCESS}", ([],), retry=False)
         self._thread.join(seconds)
         return not self._thread.is_alive()
 

@@ -6,7 +6,7 @@ import ssl
 
 import pytest
 
-from wire.dovecot import PASSWORD, Dovecot, token
+from servers.dovecot import PASSWORD, Dovecot, token
 
 
 def test_it_keeps_what_is_appended(dovecot: Dovecot, user: str) -> None:

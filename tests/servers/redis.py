@@ -1,0 +1,63 @@
+"""A private Redis on a free port of 127.0.0.1, which can be killed and started again with what it had."""
+
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import redis
+
+from servers.ports import free_port
+
+_BINARY = shutil.which("redis-server") or "/usr/bin/redis-server"
+
+
+def is_installed() -> bool:
+    return Path(_BINARY).exists()
+
+
+class Redis:
+    """`url` stays the same when it is killed and started again."""
+
+    def __init__(self, home: Path, *settings: str) -> None:
+        self.home = home
+        self.port = free_port()
+        self.url = f"redis://127.0.0.1:{self.port}/0"
+        self._settings = settings
+        self._server: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        command = [_BINARY, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.home), "--save", ""]
+        command += ["--appendonly", "yes", "--appendfsync", "everysec", *self._settings]
+        self._server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        end = time.monotonic() + 30
+        while time.monotonic() < end:
+            try:
+                with redis.Redis(port=self.port) as client:
+                    client.ping()
+            except (redis.ConnectionError, redis.BusyLoadingError):
+                time.sleep(0.02)
+            else:
+                return
+        raise AssertionError("the Redis server did not start")
+
+    def kill(self) -> None:
+        """At once, as a power failure would."""
+        assert self._server is not None
+        self._server.kill()
+        self._server.wait(30)
+
+
+@contextmanager
+def running(*settings: str) -> Iterator[Redis]:
+    home = Path(tempfile.mkdtemp(prefix="postroom-redis-"))
+    server = Redis(home, *settings)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+        shutil.rmtree(home)
