@@ -98,11 +98,11 @@ class Intake:
             for answer in group
             if isinstance(answer, Recorded) and answer.new and answer.state is State.RECEIVED and answer.id is not None
         ]
+        if waiting:
+            self._ring(waiting)
         for offer, group in zip(offers, answers, strict=True):
             self._clear(offer.batch, group)
             offer.answer.set_result(group)
-        if waiting:
-            self._ring(waiting)
 
     def _fail(self, mailbox: str, offers: Sequence[_Offer], error: PostroomError) -> None:
         """None of a failed group was stored; alone each may be."""

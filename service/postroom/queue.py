@@ -6,11 +6,13 @@ repeated one finds nothing to do. No task is ever delayed: the time of a next tr
 
 import threading
 import time
+import warnings
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any
 
 from celery import Celery
+from celery.exceptions import CPendingDeprecationWarning
 from kombu.entity import Queue as KombuQueue
 from kombu.exceptions import OperationalError
 
@@ -54,7 +56,8 @@ def make_app(settings: Queue, work: Callable[[Sequence[int]], None]) -> Celery:
         work(ids)
 
     for task in TASKS:
-        app.task(process, name=f"{settings.name}.{task}", ignore_result=True, max_retries=3, default_retry_delay=1)
+        name = f"{settings.name}.{task}"
+        app.task(process, name=name, shared=False, ignore_result=True, max_retries=3, default_retry_delay=1)
     return app
 
 
@@ -89,6 +92,11 @@ def transport_options(settings: Queue) -> dict[str, Any]:
         "health_check_interval": 10,
         "global_keyprefix": f"{settings.name}:",
         "queue_order_strategy": "priority",
+        # A ring is tried once: the sweeper rings again.
+        "max_retries": 1,
+        "interval_start": 0,
+        "interval_step": 0.1,
+        "interval_max": 0.1,
     }
 
 
@@ -194,8 +202,13 @@ class Consumer:
 
         state.should_stop = None
         state.should_terminate = None
+        # It warns of a default that we have set ourselves.
+        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
         self._thread.start()
-        if not self._ready.wait(START_SECONDS):
+        end = time.monotonic() + START_SECONDS
+        while self._thread.is_alive() and time.monotonic() < end and not self._ready.wait(0.1):
+            pass
+        if not self._ready.is_set():
             raise Temporary("the queue's worker did not start: is the broker of `queue.url` there?")
 
     @property
@@ -216,12 +229,17 @@ class Consumer:
         return not self._thread.is_alive()
 
     def _run(self) -> None:
+        from celery.app.trace import setup_worker_optimizations
         from celery.worker import WorkController
 
+        # The pool's threads know no app but the default one.
+        setup_worker_optimizations(self._app)
         controller = WorkController(
             app=self._app,
             pool_cls="threads",
             concurrency=self._settings.threads,
+            # The hub that it would use with Redis is one for the whole process, and does not start twice.
+            use_eventloop=False,
             prefetch_multiplier=4 if self._settings.url == "memory://" else 1,
             loglevel="WARNING",
             without_heartbeat=True,

@@ -1,0 +1,143 @@
+"""Group commits: what was acknowledged is durable, what failed costs only itself."""
+
+import asyncio
+import threading
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, event
+
+from postroom.errors import Temporary
+from postroom.intake import Intake
+from postroom.ledger import Arrival, Batch, Ledger, Query, Recorded, Refused
+from postroom.message import Limits
+from postroom.spool import Spool
+
+
+class Rings:
+    """Who is rung for."""
+
+    def __init__(self) -> None:
+        self.ids: list[int] = []
+
+    def __call__(self, ids: Sequence[int]) -> None:
+        self.ids.extend(ids)
+
+
+@pytest.fixture
+def rings() -> Rings:
+    return Rings()
+
+
+@pytest.fixture
+def spool(tmp_path: Path) -> Spool:
+    return Spool(tmp_path / "spool")
+
+
+@pytest.fixture
+def intake(ledger: Ledger, spool: Spool, rings: Rings) -> Iterator[Intake]:
+    made = Intake(ledger, spool, Limits(), rings)
+    yield made
+    made.close()
+
+
+def arrival(key: str, content: object = b"Message-ID: <a@b>\n\nx") -> Arrival:
+    return Arrival(source_key=key, pipeline="p", received=datetime.now(UTC), content=content)  # type: ignore[arg-type]  # also a blob
+
+
+async def test_when_it_answers_the_message_is_in_the_ledger(intake: Intake, ledger: Ledger, rings: Rings) -> None:
+    [answer] = await intake.take("m", Batch(arrivals=(arrival("k"),)))
+    assert isinstance(answer, Recorded)
+    assert [(row.id, row.message_id) for row in ledger.find(Query(mailbox="m"))] == [(answer.id, "<a@b>")]
+    assert rings.ids == [answer.id]
+
+
+async def test_what_comes_together_shares_a_commit(intake: Intake, ledger: Ledger) -> None:
+    # The first one's commit is held up until all others wait.
+    commits: list[int] = []
+    go = threading.Event()
+
+    @event.listens_for(Engine, "commit")
+    def counted(_: object) -> None:
+        commits.append(1)
+        if len(commits) == 1:
+            assert go.wait(60)
+
+    try:
+        first = asyncio.ensure_future(intake.take("m", Batch(arrivals=(arrival("first"),))))
+        while not commits:
+            await asyncio.sleep(0)
+        others = [asyncio.ensure_future(intake.take("m", Batch(arrivals=(arrival(f"k{n}"),)))) for n in range(20)]
+        await asyncio.sleep(0)
+        go.set()
+        answers = await asyncio.gather(first, *others)
+    finally:
+        event.remove(Engine, "commit", counted)
+    assert len({answer.id for [answer] in answers if isinstance(answer, Recorded)}) == 21
+    assert len(commits) == 2
+
+
+async def test_a_known_key_gives_its_row_and_is_not_rung_for_again(intake: Intake, rings: Rings) -> None:
+    [first] = await intake.take("m", Batch(arrivals=(arrival("k"),)))
+    [again] = await intake.take("m", Batch(arrivals=(arrival("k"),)))
+    assert isinstance(first, Recorded)
+    assert isinstance(again, Recorded)
+    assert (again.id, again.new) == (first.id, False)
+    assert rings.ids == [first.id]
+
+
+async def test_the_blob_of_a_known_message_is_removed(intake: Intake, spool: Spool) -> None:
+    kept, extra = spool.write([b"Subject: a\n\n"]), spool.write([b"Subject: a\n\n"])
+    await intake.take("m", Batch(arrivals=(arrival("k", kept),)))
+    await intake.take("m", Batch(arrivals=(arrival("k", extra),)))
+    assert list(spool.listing(datetime.now(UTC))) == [kept.name]
+
+
+async def test_a_value_that_the_database_refuses_costs_only_its_own_arrival(intake: Intake, rings: Rings) -> None:
+    # A size that no BIGINT holds.
+    bad = Arrival(source_key="bad", pipeline="p", received=datetime.now(UTC), content=None, size=2**70)
+    answers = await intake.take("m", Batch(arrivals=(arrival("a"), bad, arrival("b"))))
+    assert [isinstance(answer, Refused) for answer in answers] == [False, True, False]
+    assert len(rings.ids) == 2
+
+
+async def test_a_ledger_that_cannot_write_is_told_to_each(tmp_path: Path, spool: Spool, rings: Rings) -> None:
+    ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.db")
+    intake = Intake(ledger, spool, Limits(), rings)
+    with ledger._database.engine.begin() as connection:
+        connection.exec_driver_sql("DROP TABLE message")
+    try:
+        tries = await asyncio.gather(
+            *(intake.take("m", Batch(arrivals=(arrival(key),))) for key in "ab"), return_exceptions=True
+        )
+    finally:
+        intake.close()
+        ledger.close()
+    assert [isinstance(one, Temporary) for one in tries] == [True, True]
+    assert rings.ids == []
+
+
+async def test_who_stops_waiting_takes_no_answer_from_others(intake: Intake, ledger: Ledger) -> None:
+    gone = asyncio.ensure_future(intake.take("m", Batch(arrivals=(arrival("a"),))))
+    await asyncio.sleep(0)
+    gone.cancel()
+    [answer] = await intake.take("m", Batch(arrivals=(arrival("b"),)))
+    assert isinstance(answer, Recorded)
+    assert {row.source_key for row in ledger.find(Query(mailbox="m"))} == {"a", "b"}
+
+
+def test_what_waits_when_it_closes_is_still_stored(ledger: Ledger, spool: Spool, rings: Rings) -> None:
+    intake = Intake(ledger, spool, Limits(), rings)
+
+    async def leave() -> None:
+        tasks = [asyncio.ensure_future(intake.take("m", Batch(arrivals=(arrival(str(n)),)))) for n in range(50)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    asyncio.run(leave())
+    intake.close()
+    assert len(ledger.find(Query(mailbox="m", limit=100))) == 50
