@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from postroom.errors import Held
 from postroom.message import Message
+from postroom.model import OneOrMore
 from postroom.pipeline.outcome import Effect, Fact, Letter, Note, Outcome, Receipt
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.tools import Reservation, Tools
@@ -17,10 +18,6 @@ from postroom.pipeline.view import Facts, View
 from postroom.units import Duration
 
 By = Literal["message-id", "from", "date", "subject", "body", "raw"]
-
-
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
 
 
 class RememberEffect(Effect):
@@ -59,7 +56,7 @@ class DuplicateStep(Step):
     word: ClassVar[str] = "duplicate"
     kind: ClassVar[Kind] = "scan"
 
-    by: Annotated[tuple[By, ...], BeforeValidator(_one_or_more), Field(min_length=1)] = (
+    by: Annotated[tuple[By, ...], OneOrMore, Field(min_length=1)] = (
         "message-id",
         "from",
         "date",
