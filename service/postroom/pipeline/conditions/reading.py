@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
@@ -47,6 +46,8 @@ class Reader:
         self.problems.append(Problem(trail, text, key))
 
     def unknown(self, trail: Trail, kind: str, word: str, known: Sequence[str]) -> None:
+        from difflib import get_close_matches
+
         near = get_close_matches(word, known, n=1, cutoff=0.6)
         more = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(f'`{name}`' for name in known)}"
         self.wrong(trail, f"unknown {kind} `{word}`; {more}", key=True)

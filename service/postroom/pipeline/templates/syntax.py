@@ -7,7 +7,6 @@ message, whatever stands in it.
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from postroom.pipeline.templates.values import ATTRIBUTES, DIRECTIVES, VALUES
@@ -69,6 +68,8 @@ def check_path(path: Path, extra: frozenset[str], local: frozenset[str] = frozen
 
 
 def _meant(word: str, known: list[str]) -> str:
+    from difflib import get_close_matches
+
     close = get_close_matches(word, known, n=1)
     return f": did you mean `{close[0]}`?" if close else ""
 
