@@ -1,8 +1,13 @@
 """The one pydantic configuration of what operators write and what the ledger stores."""
 
-from typing import Final
+from typing import TYPE_CHECKING, Annotated, Final
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, PlainSerializer
+
+if TYPE_CHECKING:
+    from pydantic import GetJsonSchemaHandler
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
 
 class Model(BaseModel):
@@ -22,9 +27,20 @@ class Model(BaseModel):
     )
 
 
+class _OneOrMore(BeforeValidator):
+    """Says in the JSON Schema, too, what it takes."""
+
+    def __get_pydantic_json_schema__(self, schema: "CoreSchema", handler: "GetJsonSchemaHandler") -> "JsonSchemaValue":
+        several = handler(schema)
+        return {"anyOf": [several, several["items"]]} if "items" in several else several
+
+
 def _listed(value: object) -> object:
     return [value] if isinstance(value, str) else value
 
 
-OneOrMore: Final = BeforeValidator(_listed)
+OneOrMore: Final = _OneOrMore(_listed)
 """For lists of text: one entry may stand for a list of one."""
+
+TextSet = Annotated[frozenset[str], PlainSerializer(sorted, return_type=list[str])]
+"""Sorted in JSON: effects' keys derive from it, and a set has another order in each process."""

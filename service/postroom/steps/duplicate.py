@@ -56,12 +56,10 @@ class DuplicateStep(Step):
     word: ClassVar[str] = "duplicate"
     kind: ClassVar[Kind] = "scan"
 
-    by: Annotated[tuple[By, ...], OneOrMore, Field(min_length=1)] = (
-        "message-id",
-        "from",
-        "date",
+    by: Annotated[tuple[By, ...], OneOrMore] = Field(
+        default=("message-id", "from", "date"), min_length=1, description="What makes two messages alike: all of these."
     )
-    period: Duration = Field(default=timedelta(days=7), alias="for")
+    period: Duration = Field(default=timedelta(days=7), alias="for", description="How long a message is remembered.")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         if tools.given is not None and tools.given.duplicate is not None:

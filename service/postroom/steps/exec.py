@@ -94,11 +94,15 @@ class ExecStep(Step):
     kind: ClassVar[Kind] = "act"
     main: ClassVar[str | None] = "command"
 
-    command: tuple[ArgumentTemplate, ...] = Field(min_length=1)
-    timeout: Annotated[Duration, AfterValidator(_some)] = timedelta(seconds=60)
-    memory: Size = Field(default=512_000_000, ge=1_000_000)
-    env: Mapping[Annotated[str, AfterValidator(_variable)], ArgumentTemplate] = {}
-    delivers: bool = False
+    command: tuple[ArgumentTemplate, ...] = Field(min_length=1, description="The program and its arguments.")
+    timeout: Annotated[Duration, AfterValidator(_some)] = Field(
+        default=timedelta(seconds=60), description="When it is killed; else `defaults: {timeout: …}` where that is set."
+    )
+    memory: Size = Field(default=512_000_000, ge=1_000_000, description="Address space that it may use.")
+    env: Mapping[Annotated[str, AfterValidator(_variable)], ArgumentTemplate] = Field(
+        default={}, description="Further environment variables."
+    )
+    delivers: bool = Field(default=False, description="Whether the message lives elsewhere then and is not kept.")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         yield ExecEffect(

@@ -24,7 +24,7 @@ def _flag(text: str) -> str:
     return flag
 
 
-FlagNames = Annotated[tuple[Annotated[str, AfterValidator(_flag)], ...], OneOrMore, Field(min_length=1)]
+FlagNames = Annotated[tuple[Annotated[str, AfterValidator(_flag)], ...], OneOrMore]
 
 
 class FlagStep(Step):
@@ -38,7 +38,7 @@ class FlagStep(Step):
     kind: ClassVar[Kind] = "home"
     main: ClassVar[str | None] = "flags"
 
-    flags: FlagNames
+    flags: FlagNames = Field(min_length=1, description="System flags (`\\Seen`) and keywords (`$Junk`).")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         yield Flags(add=frozenset(self.flags))
@@ -54,7 +54,7 @@ class UnflagStep(Step):
     kind: ClassVar[Kind] = "home"
     main: ClassVar[str | None] = "flags"
 
-    flags: FlagNames
+    flags: FlagNames = Field(min_length=1, description="System flags (`\\Seen`) and keywords (`$Junk`).")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         yield Flags(remove=frozenset(self.flags))

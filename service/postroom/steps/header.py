@@ -37,9 +37,11 @@ class HeaderStep(Step):
     word: ClassVar[str] = "header"
     kind: ClassVar[Kind] = "edit"
 
-    remove: Annotated[tuple[Name, ...], OneOrMore] = ()
-    set_: Mapping[Name, HeaderTemplate] = Field(default={}, alias="set")
-    add: Mapping[Name, HeaderTemplate] = {}
+    remove: Annotated[tuple[Name, ...], OneOrMore] = Field(default=(), description="Names, or globs of names.")
+    set_: Mapping[Name, HeaderTemplate] = Field(
+        default={}, alias="set", description="Fields that take the place of all of their name."
+    )
+    add: Mapping[Name, HeaderTemplate] = Field(default={}, description="Fields that are put on top.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:

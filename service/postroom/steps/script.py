@@ -40,11 +40,17 @@ class ScriptStep(Step):
     kind: ClassVar[Kind] = "scan"
     leaves: ClassVar[bool] = True
 
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")
-    command: tuple[ArgumentTemplate, ...] = Field(min_length=1)
-    timeout: Annotated[Duration, AfterValidator(_some)] = timedelta(seconds=10)
-    memory: Size = Field(default=512_000_000, ge=1_000_000)
-    on_error: Literal["later", "pass"] = Field(default="later", alias="on-error")
+    name: str = Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$", description="What conditions and templates call its answer."
+    )
+    command: tuple[ArgumentTemplate, ...] = Field(min_length=1, description="The program and its arguments.")
+    timeout: Annotated[Duration, AfterValidator(_some)] = Field(
+        default=timedelta(seconds=10), description="When it is killed; else `defaults: {timeout: …}` where that is set."
+    )
+    memory: Size = Field(default=512_000_000, ge=1_000_000, description="Address space that it may use.")
+    on_error: Literal["later", "pass"] = Field(
+        default="later", alias="on-error", description="The message waits, or goes on without the answer."
+    )
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         try:

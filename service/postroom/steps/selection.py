@@ -21,6 +21,12 @@ def _glob(text: str) -> str:
 Globs = Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], OneOrMore]
 
 
+# What options of this name say in every step that has them.
+TYPES = "Globs on the type, as labelled or as the content shows; default: every type."
+NAMES = "Globs on the file name; default: every name."
+LARGER = "Only attachments of more than this size."
+
+
 class Selection(Model):
     """Attachments for which all that is given holds; of several globs any one."""
 

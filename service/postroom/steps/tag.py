@@ -26,7 +26,7 @@ class TagStep(Step):
     kind: ClassVar[Kind] = "scan"
     main: ClassVar[str | None] = "tags"
 
-    tags: Annotated[tuple[Tag, ...], OneOrMore, Field(min_length=1)]
+    tags: Annotated[tuple[Tag, ...], OneOrMore] = Field(min_length=1, description="The tags.")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         yield Fact(Facts(tags=frozenset(self.tags)))
