@@ -1,7 +1,6 @@
 """`postroom filter` as its callers see it: exit status, what is in the store, and what a second offer does."""
 
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -259,47 +258,6 @@ def test_blobs_without_a_ledger_are_75_because_something_is_missing(site):
     done = site.filter(LETTER)
     assert done.returncode == 75
     assert b"ledger" in done.stderr
-
-
-def test_a_spool_that_cannot_be_written_is_75(site):
-    (site.root / "state").mkdir()
-    (site.root / "state/spool").write_text("in the way")
-    done = site.filter(LETTER + b"x" * 300_000)
-    assert done.returncode == 75
-    assert b"spool" in done.stderr
-
-
-def test_a_store_that_cannot_be_written_is_75_and_the_next_offer_delivers(site):
-    site.store.write_text("in the way")
-    assert site.filter(LETTER).returncode == 75
-    site.store.unlink()
-    assert site.filter(LETTER).returncode == 0
-    assert len(site.mail()) == 1
-
-
-@pytest.mark.parametrize("room", [0, 4096, 65536, 200_000])
-def test_a_full_disk_is_75_and_leaves_nothing_half_written(site, room):
-    """RLIMIT_FSIZE stands in for a full disk: every write past it fails."""
-    big = LETTER + b"0123456789abcdef\n" * 20_000
-    done = subprocess.run(
-        site.command("filter"),
-        input=big,
-        capture_output=True,
-        cwd=site.root,
-        preexec_fn=lambda: (
-            (
-                signal.signal(signal.SIGXFSZ, signal.SIG_IGN),
-                resource.setrlimit(resource.RLIMIT_FSIZE, (room, room)),
-            )
-            and None
-        ),
-        check=False,
-    )
-    assert done.returncode == 75
-    assert done.stderr.startswith(b"4.3.0 ")
-    assert site.everything() == []
-    assert site.filter(big).returncode == 0
-    assert len(site.mail()) == 1
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGQUIT, signal.SIGALRM])
