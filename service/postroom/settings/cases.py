@@ -14,7 +14,7 @@ from postroom.model import Model, OneOrMore
 from postroom.pipeline.view import Facts
 from postroom.settings.pipelines import PipelineFile
 from postroom.settings.sentences import problems
-from postroom.settings.suggestions import suggestion
+from postroom.suggestions import suggestion
 from postroom.units import Size
 
 NOW = datetime(2026, 1, 1, 12, 0, tzinfo=UTC)

@@ -8,7 +8,7 @@ from postroom.pipeline.step import Step
 from postroom.pipeline.templates import Template
 from postroom.settings.document import Trail
 from postroom.settings.pipelines import PipelineFile, RuleEntry
-from postroom.settings.suggestions import suggestion
+from postroom.suggestions import suggestion
 
 Facts = frozenset[str]
 _GIVERS = {"spam": "`spam`", "duplicate": "`duplicate`", "tag": "`tag`", "script": "`script`"}

@@ -10,9 +10,9 @@ from postroom.settings import cases
 from postroom.settings.library import Library, in_order, read_mailboxes
 from postroom.settings.load import examine
 from postroom.settings.model import Settings
-from postroom.settings.suggestions import suggestion
 from postroom.steps import EFFECTS, STEPS
 from postroom.steps.plugins import fault, installed, plugin
+from postroom.suggestions import suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,8 @@ from postroom.errors import Problem
 from postroom.pipeline.step import Step
 from postroom.settings.document import Trail
 from postroom.settings.sentences import BOOL, EMPTY, NUMBER, WHOLE, problems
-from postroom.settings.suggestions import suggestion
 from postroom.steps import STEPS, step
+from postroom.suggestions import suggestion
 
 _FORM = "a step is `word`, `word: value` or `word: {option: value}`"
 

@@ -263,7 +263,9 @@ def test_a_list_of_facts_prints_joined_by_commas_whatever_makes_text_of_it(sourc
     assert TextTemplate(source).render(LISTS, TOOLS) == text
 
 
-@pytest.mark.parametrize("value", [frozenset({"b", "a"}), {"b", "a"}, ("a", "b"), ["a", "b"]], ids=repr)
+@pytest.mark.parametrize(
+    "value", [frozenset({"b", "a"}), {"b", "a"}, ("a", "b"), ["a", "b"]], ids=lambda value: type(value).__name__
+)
 def test_lists_and_sets_are_text_in_every_place(value: object) -> None:
     assert {kind.clean(value) for kind in KINDS} == {"a, b", "a%2C%20b"}
 
