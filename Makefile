@@ -34,10 +34,10 @@ check: env
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(BIN)/python -m postroom.settings.schema --check config
+	$(BIN)/python -m postroom.reference --check .
 
 generated: env
-	$(BIN)/python -m postroom.settings.schema --write config
+	$(BIN)/python -m postroom.reference --write .
 
 test: env
 	@tests/install-servers postgresql redis-server strace dovecot-imapd dovecot-pop3d postfix

@@ -73,6 +73,7 @@ def open_site(config: Path | None, *, mailbox: str | None, pipeline: str | None,
             pipelines=lambda wanted: rules if wanted in rules else load_pipelines(settings, [wanted]),
             retry=settings.retry,
             log=log,
+            plugins=settings.plugins,
         )
         yield Site(
             settings=settings,

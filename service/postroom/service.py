@@ -75,6 +75,7 @@ class Service:
             pipelines=self._pipelines,
             retry=settings.retry,
             log=log,
+            plugins=settings.plugins,
         )
         self._labour = Labour(worker, keeper, self._seat, self._worked)
         self._consumer = queue.Consumer(self._app, settings.queue) if works else None

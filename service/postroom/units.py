@@ -10,6 +10,7 @@ SIZES = {
     "": 1, "B": 1, "KB": 10**3, "MB": 10**6, "GB": 10**9, "TB": 10**12,
     "KIB": 2**10, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40,
 }  # fmt: skip
+_UNITS = tuple((unit, SIZES[unit.upper()]) for unit in ("KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB"))
 SPANS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 _SIZE = re.compile(r"\s*(\d{1,15}(?:\.\d{1,6})?)\s*([A-Za-z]{0,3})\s*")
 _SPAN = re.compile(r"\s*(\d{1,9}(?:\.\d{1,6})?)\s*([smhdw])\s*")
@@ -43,6 +44,13 @@ def format_duration(value: timedelta) -> str:
         if seconds and seconds % SPANS[unit] == 0:
             return f"{int(seconds // SPANS[unit])}{unit}"
     return f"{seconds:g}s"
+
+
+def format_size(value: int) -> str:
+    """The shortest spelling that `parse_size` reads back."""
+    fitting = (unit for unit, factor in _UNITS if value and value % factor == 0)
+    unit = min(fitting, key=lambda unit: value // SIZES[unit.upper()], default="")
+    return f"{value // SIZES[unit.upper()]}{unit}"
 
 
 def _pattern(pattern: str) -> dict[str, Any]:

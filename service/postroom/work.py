@@ -124,6 +124,7 @@ class Worker:
     pipelines: Callable[[str], Pipelines]
     retry: Retry
     log: Log
+    plugins: Sequence[str] = ()  # whose effects may stand in the ledger
 
     def process(self, claim: Claim, home: Home, *, settle: bool, patient: bool = True) -> Verdict:
         """Plan where there is no plan yet, do what may be done now, report it.
@@ -239,6 +240,8 @@ class Worker:
         )
         try:
             made = plan(self.pipelines(row.pipeline), row.pipeline, view, self.tools)
+            for planned in made.effects:  # one that could not be read back must not get into the ledger
+                steps.effect(planned.effect.word, self.plugins)
         except Exception as error:  # a scanner that is away, a rule that is broken by now: the message waits
             told = describe(error)
             self.ledger.postponed(claim, told, now + delay(self.retry, row.tries))
@@ -271,7 +274,7 @@ class Worker:
         tasks = [
             _Task(
                 record=row.record,
-                effect=steps.effect(row.record.word).model_validate_json(row.record.detail),
+                effect=steps.effect(row.record.word, self.plugins).model_validate_json(row.record.detail),
                 state=row.state,
                 uncertain=row.uncertain,
                 tries=row.tries + row.crashes,

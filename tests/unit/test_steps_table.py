@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 from postroom import steps
-from postroom.errors import Problem
+from postroom.errors import Problem, Temporary
 from postroom.pipeline.outcome import Effect
 from postroom.pipeline.step import Step
 from postroom.settings.words import Words
@@ -56,5 +56,5 @@ def test_the_page_of_a_step_holds_an_example_that_validates(word: str) -> None:
 def test_a_word_that_is_none_is_not_loaded(word: str) -> None:
     with pytest.raises(KeyError):
         steps.step(word)
-    with pytest.raises(KeyError):
+    with pytest.raises(Temporary, match="names an effect"):
         steps.effect(word)

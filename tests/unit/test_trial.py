@@ -148,7 +148,7 @@ def test_now_is_when_it_arrives(tmp_path: Path) -> None:
         pytest.param("{message: {}}", "9:5: tests[0]", "expect", id="nothing expected"),
         pytest.param("{now: soon, expect: []}", "9:11: tests[0].now", "2026-03-01", id="now"),
         pytest.param("{facts: {spam: {scor: 1}}, expect: []}", "tests[0].facts.spam.scor", "score", id="facts"),
-        pytest.param("{file: no.eml, expect: []}", "9:12: tests[0].file", "No such file", id="file"),
+        pytest.param("{file: no.eml, expect: []}", "9:12: tests[0].file", "there is no file `no.eml`", id="file"),
         pytest.param("{file: p.yaml, message: {from: a}, expect: []}", "tests[0]", "leave out `from`", id="both"),
         pytest.param("{message: {attachments: [{nam: x}]}, expect: []}", "tests[0].message", "name", id="attachment"),
     ],

@@ -42,6 +42,7 @@ def test_a_wheel_holds_one_package_and_what_is_told_of_it(wheel: Path) -> None:
     assert {one for one in top if not one.endswith(".dist-info")} == {"postroom"}
     assert len(top) == 2
     assert {"postroom/__main__.py", "postroom/py.typed", "postroom/cli/filter.py"} <= names(wheel)
+    assert not [name for name in names(wheel) if name.startswith("postroom/reference/")]
 
 
 @pytest.mark.parametrize("folder", ["config", "pipelines"])

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import JsonValue
 
 from postroom.cli.output import print_json
-from postroom.errors import Located, Misconfigured
+from postroom.cli.shapes import CheckShape, ProblemShape
+from postroom.errors import Misconfigured
 from postroom.settings.load import find
 from postroom.settings.review import Review, review
 
@@ -16,20 +16,21 @@ CONFIGURATION = 78  # sysexits.h: EX_CONFIG
 
 
 def check(
-    config: Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Check postroom.yaml and all pipelines: prints every problem with its place and ends with 78."""
     found = looked_at(config)
     if json:
-        print_json(
-            {
-                "file": str(found.file),
-                "problems": [_problem(one) for one in found.problems],
-                "mailboxes": dict(found.mailboxes),
-                "pipelines": dict(found.pipelines),
-            }
+        shape = CheckShape(
+            file=str(found.file),
+            problems=tuple(map(ProblemShape.of, found.problems)),
+            mailboxes=dict(found.mailboxes),
+            pipelines=dict(found.pipelines),
         )
+        print_json(shape.model_dump(mode="json"))
     elif found.problems:
         for one in found.problems:
             print(one, file=sys.stderr)
@@ -46,16 +47,6 @@ def looked_at(config: Path | None) -> Review:
         return review(config or find())
     except Misconfigured as error:
         return Review(file=Path("postroom.yaml"), problems=error.problems)
-
-
-def _problem(one: Located) -> dict[str, JsonValue]:
-    return {
-        "file": one.file,
-        "line": one.line,
-        "column": one.column,
-        "path": list(one.problem.path),
-        "text": one.problem.text,
-    }
 
 
 def _summary(found: Review) -> str:

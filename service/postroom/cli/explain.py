@@ -10,6 +10,7 @@ from pydantic import JsonValue
 
 from postroom.app import Forgetful, home, make_tools
 from postroom.cli.output import print_json
+from postroom.cli.shapes import ExplanationShape
 from postroom.errors import Permanent
 from postroom.message import Message, parse
 from postroom.pipeline.condition import Why
@@ -24,7 +25,9 @@ MARKS = {True: "✓", False: "✗", None: "?"}
 
 def explain(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Messages; - is standard input.")],
-    config: Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")
+    ] = None,
     pipeline: Annotated[str | None, typer.Option(help="A name, or a path where it holds / or ends in .yaml.")] = None,
     mailbox: Annotated[str | None, typer.Option(help="As if it came from this mailbox.")] = None,
     sender: Annotated[str | None, typer.Option(help="Reverse-path.")] = None,
@@ -33,7 +36,7 @@ def explain(
 ) -> None:
     """Show which rules a message meets and why, and what would be done. Nothing is done."""
     bench = Bench(config, pipeline, mailbox)
-    found = []
+    found: list[JsonValue] = []
     for file in files:
         message = parse(read(file))
         envelope = Envelope(
@@ -42,7 +45,7 @@ def explain(
         )
         explained = bench.explain(message, envelope)
         if json:
-            found.append(described(str(file), message, explained))
+            found.append(ExplanationShape.of(str(file), message, explained).model_dump(mode="json"))
         else:
             for line in lines(str(file), message, explained):
                 print(line)
@@ -120,26 +123,3 @@ def _reasons(why: Why, indent: str) -> Iterator[str]:
     yield f"{indent}{MARKS[why.held]} {why.asked}{compared}"
     for part in why.parts:
         yield from _reasons(part, indent + "  ")
-
-
-def described(file: str, message: Message, explained: Explained) -> JsonValue:
-    """One message for `--json`."""
-    return {
-        "file": file,
-        "message": message.model_dump(mode="json"),
-        "rules": [
-            {**trace.model_dump(mode="json"), "why": _why(why) if why is not None else None}
-            for trace, why in explained.rules
-        ],
-        "facts": explained.plan.facts.model_dump(mode="json"),
-        "plan": [line.model_dump(mode="json") for line in explained.plan.lines],
-    }
-
-
-def _why(why: Why) -> JsonValue:
-    return {
-        "asked": why.asked,
-        "held": why.held,
-        "compared": why.compared,
-        "parts": [_why(part) for part in why.parts],
-    }

@@ -9,12 +9,18 @@ def guarded(arguments: list[str]) -> None:
     Leaves by os._exit: an error while the interpreter is torn down would change the status (Postfix bounces on
     every status that it does not know).
     """
+    import gc
     import os
 
     status = 75
     try:
+        # Looking for pydantic's plugins reads the metadata of every installed package, once for each message.
+        os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")
+        gc.disable()  # nothing that is imported becomes garbage; looking again and again costs a tenth of the start
         from postroom.cli.filter import run
 
+        gc.freeze()
+        gc.enable()
         status = run(arguments)
     except BaseException as error:
         explain(error)

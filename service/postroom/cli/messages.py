@@ -8,25 +8,25 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import JsonValue
 
 from postroom.app import LEASE, open_ledger, open_site, open_spool, state_of
 from postroom.cli.output import print_json, print_table, when
+from postroom.cli.shapes import MessageShape
 from postroom.errors import Permanent
 from postroom.ledger import Lease, Ledger, Owner, Query, Row, Shown, State
 from postroom.settings import load
 from postroom.spool import Spool
 
-Config = Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")]
+Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")]
 OfMailbox = Annotated[str | None, typer.Option(help="Only this mailbox.")]
-Ids = Annotated[list[int], typer.Argument(metavar="ID...")]
+Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="Numbers, as `messages` lists them.")]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def messages(
     config: Config = None,
     mailbox: OfMailbox = None,
-    dead: Annotated[bool, typer.Option(help="Only dead letters.")] = False,
+    dead: Annotated[bool, typer.Option("--dead", help="Only dead letters.")] = False,
     state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
     message_id: Annotated[str | None, typer.Option(help="Only those with this Message-ID.")] = None,
     limit: Annotated[int, typer.Option(min=1, help="So many, newest first.")] = 100,
@@ -41,7 +41,7 @@ def messages(
             rows = ledger.find(replace(query, message_id=f"<{message_id}>"))
         found = [shown for row in rows if (shown := ledger.show(row.id))]
     if json:
-        print_json([described(shown) for shown in found])
+        print_json([MessageShape.of(shown).model_dump(mode="json") for shown in found])
     else:
         headings = ("ID", "RECEIVED", "MAILBOX", "STATE", "OUTCOME", "SIZE", "EFFECTS")
         print_table(headings, [_line(shown) for shown in found])
@@ -50,7 +50,7 @@ def messages(
 
 
 def show(
-    number: Annotated[int, typer.Argument(metavar="ID")],
+    number: Annotated[int, typer.Argument(metavar="ID", help="A number, as `messages` lists them.")],
     config: Config = None,
     mailbox: OfMailbox = None,
     raw: Annotated[bool, typer.Option("--raw", help="The message itself, as it came.")] = False,
@@ -65,7 +65,7 @@ def show(
             _write_raw(ledger, spool, shown.row)
             return
     if json:
-        print_json(described(shown))
+        print_json(MessageShape.of(shown).model_dump(mode="json"))
         return
     row = shown.row
     facts = {
@@ -92,7 +92,9 @@ def replay(
     config: Config = None,
     mailbox: OfMailbox = None,
     from_effect: Annotated[int | None, typer.Option(metavar="N", help="Also repeat effects from this one on.")] = None,
-    plan_again: Annotated[bool, typer.Option(help="By today's rules; effects that were done stay done.")] = False,
+    plan_again: Annotated[
+        bool, typer.Option("--plan-again", help="By today's rules; effects that were done stay done.")
+    ] = False,
 ) -> None:
     """Work on messages once more, here and now: what failed is tried again, what was done stays done."""
     failed = False
@@ -129,39 +131,6 @@ def opened(config: Path | None, mailbox: str | None) -> Iterator[tuple[Ledger, S
     state = state_of(settings, mailbox)
     with open_ledger(settings, state) as ledger:
         yield ledger, open_spool(settings, state)
-
-
-def described(shown: Shown) -> JsonValue:
-    """One message for `--json`: stable names, no contents."""
-    row = shown.row
-    return {
-        "id": row.id,
-        "mailbox": row.mailbox,
-        "pipeline": row.pipeline,
-        "state": row.state.value,
-        "outcome": row.outcome,
-        "received": row.received_at.isoformat(),
-        "finished": row.finished_at.isoformat() if row.finished_at else None,
-        "message_id": row.message_id,
-        "sender": row.sender,
-        "recipients": list(row.recipients),
-        "size": row.size,
-        "sha256": row.sha256,
-        "error": row.error,
-        "effects": [
-            {
-                "ordinal": effect.record.ordinal,
-                "key": effect.record.key,
-                "word": effect.record.word,
-                "target": effect.record.target,
-                "state": effect.state.value,
-                "tries": effect.tries,
-                "uncertain": effect.uncertain,
-                "error": effect.error,
-            }
-            for effect in shown.effects
-        ],
-    }
 
 
 def _line(shown: Shown) -> tuple[str, ...]:

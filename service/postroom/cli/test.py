@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from pydantic import JsonValue
 
 from postroom.cli.output import print_json
+from postroom.cli.shapes import VerdictShape
 from postroom.errors import Located, Misconfigured
 from postroom.settings import Loaded, load, load_pipeline
 from postroom.trial import Verdict, run
@@ -20,13 +20,15 @@ def test(
     pipelines: Annotated[
         list[str] | None, typer.Argument(metavar="[PIPELINE]...", help="Names, or paths; none: all of the settings.")
     ] = None,
-    config: Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")] = None,
+    config: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Run the tests inside pipelines. Ends with 1 where one fails."""
     verdicts = [*verdicts_of(chosen(pipelines or [], config))]
     if json:
-        print_json([_described(verdict) for verdict in verdicts])
+        print_json([VerdictShape.of(verdict).model_dump(mode="json") for verdict in verdicts])
     else:
         _print([*_lines(verdicts)])
     if not all(verdict.passed for verdict in verdicts):
@@ -90,13 +92,3 @@ def _print(lines: Sequence[tuple[str, str]]) -> None:
     for line, kind in lines:
         # As text: what stands in a message is no markup.
         console.print(Text(line, style=COLOURS.get(kind, "")))
-
-
-def _described(verdict: Verdict) -> JsonValue:
-    return {
-        "pipeline": verdict.pipeline,
-        "number": verdict.number,
-        "name": verdict.name,
-        "passed": verdict.passed,
-        "diff": [*verdict.diff],
-    }

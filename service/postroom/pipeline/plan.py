@@ -5,7 +5,7 @@ from typing import Literal
 from pydantic import SerializeAsAny
 
 from postroom.message import Edit
-from postroom.model import Model
+from postroom.model import Model, TextSet
 from postroom.pipeline.outcome import Effect
 from postroom.pipeline.view import Facts
 
@@ -25,9 +25,13 @@ class Line(Model):
     """One thing the plan does, as explain prints it and a pipeline's own tests expect it."""
 
     rule: str
+    """The rule that decided it; empty where none did."""
     word: str
+    """The step's word."""
     target: str = ""
+    """What explain prints behind the word."""
     implicit: bool = False
+    """Whether no step said it: the message is kept."""
 
     def __str__(self) -> str:
         text = f"{self.word} {self.target}".rstrip()
@@ -38,17 +42,24 @@ class Asked(Model):
     """A condition and whether it held, without values from the message."""
 
     condition: str
+    """The operator's words."""
     held: bool | None
+    """The answer; None: nobody can tell."""
 
 
 class RuleTrace(Model):
-    """A rule that was reached. `notes` are remarks of its steps."""
+    """A rule that was reached."""
 
     pipeline: str
+    """The pipeline that it stands in."""
     rule: str
+    """Its name."""
     held: bool | None
+    """Whether its condition held; None: nobody can tell."""
     asked: tuple[Asked, ...] = ()
+    """What was asked at the top of its condition, where it held or nobody can tell."""
     notes: tuple[str, ...] = ()
+    """Remarks of its steps."""
 
 
 class Trace(Model):
@@ -64,8 +75,8 @@ class Settlement(Model):
     place: Literal["kept", "moved", "gone"] = "kept"
     folder: str = ""
     create: bool = True
-    add: frozenset[str] = frozenset()
-    remove: frozenset[str] = frozenset()
+    add: TextSet = frozenset()
+    remove: TextSet = frozenset()
     copies: tuple[str, ...] = ()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from postroom.model import Model
-from postroom.pipeline.outcome import Outcome
+from postroom.pipeline.outcome import Effect, Outcome
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
 
@@ -27,6 +27,7 @@ class Step(Model):
     word: ClassVar[str]
     kind: ClassVar[Kind]
     main: ClassVar[str | None] = None  # the option that `word: scalar` sets
+    effects: ClassVar[tuple[type[Effect], ...]] = ()  # a plugin's: all that it yields, to read them back by their word
     leaves: ClassVar[bool] = False  # a scanner that leaves the process: never runs in a pipeline's own tests
 
     @abstractmethod

@@ -5,10 +5,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, tzinfo
 from typing import TYPE_CHECKING, Any, Literal, Protocol, Self
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from postroom.message import Message
-from postroom.model import Model
+from postroom.model import Model, TextSet
 
 if TYPE_CHECKING:
     from postroom.pipeline.outcome import Effect
@@ -26,18 +26,18 @@ class Envelope(Model):
 class Spam(Model):
     """What a spam scanner said."""
 
-    score: float | None = None
-    verdict: Literal["spam", "ham", "unsure"] | None = None
-    symbols: tuple[str, ...] = ()
+    score: float | None = Field(default=None, description="The higher, the more it looks like spam.")
+    verdict: Literal["spam", "ham", "unsure"] | None = Field(default=None, description="What it is taken for.")
+    symbols: tuple[str, ...] = Field(default=(), description="Names of the tests that it met.")
 
 
 class Facts(Model):
-    """Typed results of scanning steps; None: no step has said anything, so questions about it are unknown."""
+    """What scanning steps found; questions about what none of them has said are unknown."""
 
-    spam: Spam | None = None
-    duplicate: bool | None = None
-    tags: frozenset[str] = frozenset()
-    script: Mapping[str, JsonObject] = {}
+    spam: Spam | None = Field(default=None, description="What the step `spam` found.")
+    duplicate: bool | None = Field(default=None, description="Whether a message like it was seen before.")
+    tags: TextSet = Field(default=frozenset(), description="Tags that steps put on it.")
+    script: Mapping[str, JsonObject] = Field(default={}, description="What scripts answered, by their names.")
 
     def joined(self, other: Self) -> Self:
         """These facts with `other` laid over: tags and scripts accumulate, the rest is replaced where given."""

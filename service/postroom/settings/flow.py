@@ -8,7 +8,7 @@ from postroom.pipeline.step import Step
 from postroom.pipeline.templates import Template
 from postroom.settings.document import Trail
 from postroom.settings.pipelines import PipelineFile, RuleEntry
-from postroom.settings.suggestions import suggestion
+from postroom.suggestions import suggestion
 
 Facts = frozenset[str]
 _GIVERS = {"spam": "`spam`", "duplicate": "`duplicate`", "tag": "`tag`", "script": "`script`"}
@@ -92,6 +92,8 @@ class Flow:
                 else:
                     told = f"there is no pipeline `{reference.name}`{suggestion(reference.name, self.files)}"
                     self._wrong(file, Problem(trail, told))
+            elif reference.kind == "file" and not (file.path.parent / reference.name).is_file():
+                self._wrong(file, Problem(trail, f"there is no file `{reference.name}` beside the pipeline"))
             elif reference.kind == "secret" and self.secrets is not None and reference.name not in self.secrets:
                 near = suggestion(reference.name, self.secrets)
                 told = f"postroom.yaml has no secret `{reference.name}`{near}"

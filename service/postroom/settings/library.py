@@ -11,8 +11,8 @@ from postroom.settings.flow import Flow, Way
 from postroom.settings.load import Missing
 from postroom.settings.model import Settings
 from postroom.settings.pipelines import PipelineFile, read_pipeline
-from postroom.settings.suggestions import suggestion
 from postroom.settings.words import Words
+from postroom.suggestions import suggestion
 from postroom.units import format_duration
 
 _STORE_WORDS = frozenset({"keep", "move", "copy", "flag", "unflag"})

@@ -66,7 +66,7 @@ class PipelineFile:
 
     pipeline: Pipeline
     description: str
-    tests: tuple[Mapping[str, Any], ...]
+    tests: tuple[tuple[int, Mapping[str, Any]], ...]  # with their number in the file, from 0
     path: Path
     source: Source
     entries: tuple[RuleEntry, ...] = field(repr=False)
@@ -98,7 +98,9 @@ def _file(
     return PipelineFile(
         pipeline=pipeline,
         description=str(data.get("description", "")),
-        tests=tuple(test for test in tests if isinstance(test, dict)) if isinstance(tests, list) else (),
+        tests=tuple((n, test) for n, test in enumerate(tests) if isinstance(test, dict))
+        if isinstance(tests, list)
+        else (),
         path=path,
         source=document.source,
         entries=entries,
@@ -118,7 +120,7 @@ def _shape(data: object, stem: str) -> Iterator[Problem]:
     if isinstance(data, dict) and isinstance(named := data.get("name", stem), str) and named != stem:
         yield Problem(("name",), f"must be `{stem}`, as the file is named")
     try:
-        PipelineText.model_validate_json(json.dumps(data), strict=True)
+        PipelineText.model_validate_json(json.dumps(data), strict=True, by_alias=True, by_name=False)
     except ValidationError as error:
         yield from problems(error, data, PipelineText)
 

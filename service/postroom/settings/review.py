@@ -6,11 +6,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from postroom.errors import Located, Misconfigured, Problem
+from postroom.settings import cases
 from postroom.settings.library import Library, in_order, read_mailboxes
 from postroom.settings.load import examine
 from postroom.settings.model import Settings
-from postroom.settings.suggestions import suggestion
-from postroom.settings.words import plugin
+from postroom.steps import EFFECTS, STEPS
+from postroom.steps.plugins import fault, installed, plugin
+from postroom.suggestions import suggestion
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,7 @@ def review(path: Path, *, environment: Mapping[str, str] = os.environ) -> Review
     called = library.called()
     library.check([*entries, *(name for name in library.files if name not in called)])
     library.check(library.unvisited(), facts=False)
+    problems += [one for file in library.files.values() if file for one in cases.read(file)[1]]
     return Review(
         file=path,
         problems=tuple(in_order(dict.fromkeys([*problems, *library.problems]))),
@@ -50,20 +53,25 @@ def review(path: Path, *, environment: Mapping[str, str] = os.environ) -> Review
 
 
 def _plugins(settings: Settings) -> list[Located]:
-    from importlib.metadata import entry_points
-
-    installed = [point.name for point in entry_points(group="postroom.steps")]
-    return [
-        settings.source.locate(Problem(("plugins", number), _absent(name, installed)))
-        for number, name in enumerate(settings.plugins)
-        if plugin(name) is None
-    ]
+    """Plugins that give no step, and names of steps and effects that would hide others."""
+    taken = {*STEPS}, {*EFFECTS}
+    told = [(number, _plugin_fault(name, *taken)) for number, name in enumerate(settings.plugins)]
+    return [settings.source.locate(Problem(("plugins", number), text)) for number, text in told if text]
 
 
-def _absent(name: str, installed: list[str]) -> str:
-    if name in installed:
-        return f"the entry point `{name}` gives no step of this word"
-    return f"no installed package offers a step `{name}`{suggestion(name, installed)}"
+def _plugin_fault(name: str, words: set[str], effects: set[str]) -> str:
+    found = plugin(name)
+    if found is None:
+        known = installed()
+        return fault(name) if name in known else f"no installed package offers a step `{name}`{suggestion(name, known)}"
+    own = [one.word for one in found.effects]
+    if name in words:
+        return f"there is a step `{name}` already"
+    if hidden := effects.intersection(own):
+        return f"its effect `{min(hidden)}` has the word of another step's effect"
+    words.add(name)
+    effects.update(own)
+    return ""
 
 
 def _directory(library: Library, settings: Settings) -> list[Located]:

@@ -1,16 +1,15 @@
 """JSON Schemas (2020-12) of postroom.yaml and of pipeline files, for editors; made from the models."""
 
 import json
-import sys
 from datetime import timedelta
-from pathlib import Path
 from typing import Any, Final
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import ValidationError
 from pydantic.json_schema import GenerateJsonSchema
 
-from postroom.pipeline.conditions import condition_schema
+from postroom.pipeline.conditions.schema import condition_schema
 from postroom.pipeline.step import Step
+from postroom.settings.cases import Case
 from postroom.settings.model import Settings
 from postroom.settings.pipelines import PipelineText
 from postroom.settings.words import main_option
@@ -47,8 +46,11 @@ def pipeline_schema() -> Schema:
     rule["when"] = {"$ref": "#/$defs/condition", "description": rule["when"]["description"]}
     several = {"type": "array", "items": {"$ref": "#/$defs/step"}, "minItems": 1}
     rule["do"] = {"anyOf": [{"$ref": "#/$defs/step"}, several], "description": rule["do"]["description"]}
-    schema["properties"]["tests"]["items"] = {"type": "object"}
+    tests = Case.model_json_schema(by_alias=True, ref_template="#/$defs/{model}", schema_generator=_Generator)
+    tests = _tidy({**tests, "required": ["expect"]}, variables=False, nulls=True)
     tidied: Schema = _tidy(schema, variables=False)
+    tidied["$defs"] |= tests.pop("$defs")
+    tidied["properties"]["tests"]["items"] = tests
     return tidied
 
 
@@ -73,10 +75,6 @@ def _word(found: type[Step], definitions: Schema) -> Schema:
     )
     for name, inner in options.pop("$defs", {}).items():
         definitions[f"{found.word}-{name}"] = inner
-    for name, field in found.model_fields.items():
-        if any(isinstance(one, BeforeValidator) for one in field.metadata):
-            option = options["properties"][field.alias or name]
-            options["properties"][field.alias or name] = _one_or_more(option)
     definitions[f"step-{found.word}"] = options
     whole: Schema = {"$ref": f"#/$defs/step-{found.word}"}
     main = options["properties"].get(main_option(found)) if found.main else None
@@ -84,14 +82,6 @@ def _word(found: type[Step], definitions: Schema) -> Schema:
         return whole
     short = {key: value for key, value in main.items() if key not in ("default", "description", "title")}
     return {"anyOf": [short, whole]}
-
-
-def _one_or_more(option: Schema) -> Schema:
-    """A list that one entry alone can stand for."""
-    if option.get("type") != "array":
-        return option
-    outside: Schema = {key: option.pop(key) for key in ["description", "default"] if key in option}
-    return {**outside, "anyOf": [option, option["items"]]}
 
 
 def _stands_alone(found: type[Step]) -> bool:
@@ -109,21 +99,25 @@ class _Generator(GenerateJsonSchema):
         return format_duration(dft) if isinstance(dft, timedelta) else super().encode_default(dft)
 
 
-def _tidy(value: Any, *, variables: bool) -> Any:
-    """As our loader reads: no value is null, names have one form. `variables`: texts may hold `${NAME}`."""
+def _tidy(value: Any, *, variables: bool, nulls: bool = False) -> Any:
+    """As our loader reads: names have one form. `variables`: texts may hold `${NAME}`; `nulls`: values may be null."""
     if isinstance(value, list):
-        return [_tidy(one, variables=variables) for one in value]
+        return [_tidy(one, variables=variables, nulls=nulls) for one in value]
     if not isinstance(value, dict):
         return value
-    made = {key: _tidy(one, variables=variables) for key, one in value.items() if key not in ("default", "title")}
+    made = {
+        key: _tidy(one, variables=variables, nulls=nulls)
+        for key, one in value.items()
+        if key not in ("default", "title")
+    }
     for name in ("properties", "$defs"):
         if isinstance(value.get(name), dict):  # here keys are names, `title` and `default` among them
-            made[name] = {key: _tidy(one, variables=variables) for key, one in value[name].items()}
+            made[name] = {key: _tidy(one, variables=variables, nulls=nulls) for key, one in value[name].items()}
     if "patternProperties" in made:
         made.setdefault("additionalProperties", False)
     if "default" in value and "$ref" not in value:
         made |= _default(value)
-    if {"type": "null"} in made.get("anyOf", ()):
+    if {"type": "null"} in made.get("anyOf", ()) and not nulls:
         made = _without_null(made)
     fixed = made.get("type") == "string" and made.keys() & {"const", "enum", "pattern"}
     return _or_variable(made) if fixed and variables else made
@@ -145,32 +139,3 @@ def _or_variable(schema: Schema) -> Schema:
     outside: Schema = {key: schema[key] for key in ("description", "default") if key in schema}
     inside = {key: one for key, one in schema.items() if key not in outside}
     return {**outside, "anyOf": [inside, {"type": "string", "pattern": r"\$\{"}]}
-
-
-def stale(directory: Path) -> list[str]:
-    """Names of schema files in a directory that are not what the models say now."""
-    return [name for name, text in schemas().items() if not _says(directory / name, text)]
-
-
-def _says(path: Path, text: str) -> bool:
-    return path.is_file() and path.read_text(encoding="utf-8") == text
-
-
-def main(arguments: list[str]) -> int:
-    """`--check DIR` compares the files there, `--write DIR` makes them. Answers with the exit status."""
-    mode, directory = arguments[0], Path(arguments[1])
-    if mode == "--write":
-        for name, text in schemas().items():
-            (directory / name).write_text(text, encoding="utf-8")
-        return 0
-    old = stale(directory)
-    for name in old:
-        print(
-            f"{directory / name} is stale: run python -m postroom.settings.schema --write {directory}",
-            file=sys.stderr,
-        )
-    return 1 if old else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

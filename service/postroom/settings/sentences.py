@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 
 from postroom.errors import Problem
 from postroom.settings.document import Trail
-from postroom.settings.suggestions import suggestion
+from postroom.suggestions import suggestion
 
 TEXT: Final = "must be text; put it in quotes"
 WHOLE: Final = "must be a whole number"

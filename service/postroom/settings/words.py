@@ -10,10 +10,9 @@ from postroom.errors import Problem
 from postroom.pipeline.step import Step
 from postroom.settings.document import Trail
 from postroom.settings.sentences import BOOL, EMPTY, NUMBER, WHOLE, problems
-from postroom.settings.suggestions import suggestion
 from postroom.steps import STEPS, step
+from postroom.suggestions import suggestion
 
-PLUGINS = "postroom.steps"
 _FORM = "a step is `word`, `word: value` or `word: {option: value}`"
 
 
@@ -28,7 +27,11 @@ class Words:
         """The step behind a word; None: there is none."""
         if word in STEPS:
             return step(word)
-        return plugin(word) if word in self.plugins else None
+        if word not in self.plugins:
+            return None
+        from postroom.steps.plugins import plugin  # scans installed packages: only where there are any
+
+        return plugin(word)
 
     def steps(self, data: object, trail: Trail, wrong: list[Problem]) -> list[tuple[Trail, Step]]:
         """The steps of one `do`, each with its trail; what is wrong is added to `wrong`."""
@@ -83,17 +86,6 @@ class Words:
         if rest and self.find(first.rstrip(":")):
             return f"unknown step `{word}`; did you mean `{first.rstrip(':')}: {rest.strip()}`?"
         return f"unknown step `{word}`{suggestion(word, (*STEPS, *self.plugins))}"
-
-
-def plugin(name: str) -> type[Step] | None:
-    """The step of an installed package that an entry point of this name gives; None: none does."""
-    from importlib.metadata import entry_points
-
-    for point in entry_points(group=PLUGINS, name=name):
-        found = point.load()
-        if isinstance(found, type) and issubclass(found, Step) and found.word == name:
-            return found
-    return None
 
 
 def main_option(found: type[Step]) -> str:

@@ -3,9 +3,11 @@
 Loading by name keeps a start of `postroom filter` to the steps that its pipeline uses.
 """
 
+from collections.abc import Sequence
 from importlib import import_module
 from typing import Final, TypeVar
 
+from postroom.errors import Temporary
 from postroom.pipeline.outcome import Effect
 from postroom.pipeline.step import Step
 
@@ -54,9 +56,18 @@ def step(word: str) -> type[Step]:
     return _load(STEPS[word], Step)  # type: ignore[type-abstract]  # the table holds concrete ones, a test loads all
 
 
-def effect(word: str) -> type[Effect]:
-    """The effect behind a word of the ledger. Raises KeyError for a word that is none."""
-    return _load(EFFECTS[word], Effect)  # type: ignore[type-abstract]  # as above
+def effect(word: str, plugins: Sequence[str] = ()) -> type[Effect]:
+    """The effect behind a word of the ledger, ours or an admitted plugin's. Raises Temporary where there is none."""
+    if word in EFFECTS:
+        return _load(EFFECTS[word], Effect)  # type: ignore[type-abstract]  # as above
+    if plugins:
+        from postroom.steps.plugins import plugin  # scans installed packages: only where there are any
+
+        for found in filter(None, map(plugin, plugins)):
+            for one in found.effects:
+                if one.word == word:
+                    return one
+    raise Temporary(f"no step of ours nor of a plugin that the settings admit names an effect `{word}`")
 
 
 def _load(spec: str, kind: type[T]) -> type[T]:

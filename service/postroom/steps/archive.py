@@ -4,6 +4,8 @@ import zlib
 from collections.abc import Iterable, Iterator
 from typing import ClassVar
 
+from pydantic import Field
+
 from postroom.pipeline.outcome import Effect, Letter, Outcome, Receipt
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import PathTemplate
@@ -47,8 +49,8 @@ class ArchiveStep(Step):
     kind: ClassVar[Kind] = "act"
     main: ClassVar[str | None] = "to"
 
-    to: PathTemplate
-    gzip: bool = False
+    to: PathTemplate = Field(description="The directory; made where it is missing.")
+    gzip: bool = Field(default=False, description="Compressed, with `.gz` behind the name.")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         yield ArchiveEffect(to=located(self.to, view, tools, below=tools.files), gzip=self.gzip)

@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import ClassVar
 
+from pydantic import Field
+
 from postroom.pipeline.outcome import Copy, Outcome
 from postroom.pipeline.step import Kind, Reference, Step
 from postroom.pipeline.templates import FolderTemplate
@@ -20,8 +22,8 @@ class CopyStep(Step):
     kind: ClassVar[Kind] = "home"
     main: ClassVar[str | None] = "folder"
 
-    folder: FolderTemplate
-    create: bool = True
+    folder: FolderTemplate = Field(description="The folder, `/` between its segments.")
+    create: bool = Field(default=True, description="Whether it is made where it is missing.")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         yield Copy(self.folder.render(view, tools), create=self.create)

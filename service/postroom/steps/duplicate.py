@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from datetime import timedelta
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
 from postroom.errors import Held
 from postroom.message import Message
+from postroom.model import OneOrMore
 from postroom.pipeline.outcome import Effect, Fact, Letter, Note, Outcome, Receipt
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.tools import Reservation, Tools
@@ -17,10 +18,6 @@ from postroom.pipeline.view import Facts, View
 from postroom.units import Duration
 
 By = Literal["message-id", "from", "date", "subject", "body", "raw"]
-
-
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
 
 
 class RememberEffect(Effect):
@@ -59,12 +56,10 @@ class DuplicateStep(Step):
     word: ClassVar[str] = "duplicate"
     kind: ClassVar[Kind] = "scan"
 
-    by: Annotated[tuple[By, ...], BeforeValidator(_one_or_more), Field(min_length=1)] = (
-        "message-id",
-        "from",
-        "date",
+    by: Annotated[tuple[By, ...], OneOrMore] = Field(
+        default=("message-id", "from", "date"), min_length=1, description="What makes two messages alike: all of these."
     )
-    period: Duration = Field(default=timedelta(days=7), alias="for")
+    period: Duration = Field(default=timedelta(days=7), alias="for", description="How long a message is remembered.")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         if tools.given is not None and tools.given.duplicate is not None:

@@ -12,6 +12,7 @@ from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import ArgumentTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
+from postroom.steps.program import TimeLimit, environment
 from postroom.transports import process
 from postroom.transports.files import explained, make_directories
 from postroom.units import Duration, Size
@@ -24,12 +25,6 @@ def _variable(name: str) -> str:
     if not name.isidentifier() or not name.isascii():
         raise ValueError("the name of an environment variable is letters, digits and `_`")
     return name
-
-
-def _some(value: timedelta) -> timedelta:
-    if not value:
-        raise ValueError("a time limit is longer than nothing: 60s")
-    return value
 
 
 class ExecEffect(Effect):
@@ -55,12 +50,7 @@ class ExecEffect(Effect):
         return self.delivering
 
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
-        env = {
-            "POSTROOM_KEY": letter.key,
-            "POSTROOM_MAILBOX": letter.mailbox,
-            "SENDER": letter.envelope.sender or "",
-            "RECIPIENT": letter.envelope.recipients[0] if letter.envelope.recipients else "",
-        }
+        env = environment(key=letter.key, mailbox=letter.mailbox, envelope=letter.envelope)
         with explained(tools.files):
             make_directories(tools.files)
         finished = process.run(
@@ -94,11 +84,15 @@ class ExecStep(Step):
     kind: ClassVar[Kind] = "act"
     main: ClassVar[str | None] = "command"
 
-    command: tuple[ArgumentTemplate, ...] = Field(min_length=1)
-    timeout: Annotated[Duration, AfterValidator(_some)] = timedelta(seconds=60)
-    memory: Size = Field(default=512_000_000, ge=1_000_000)
-    env: Mapping[Annotated[str, AfterValidator(_variable)], ArgumentTemplate] = {}
-    delivers: bool = False
+    command: tuple[ArgumentTemplate, ...] = Field(min_length=1, description="The program and its arguments.")
+    timeout: TimeLimit = Field(
+        default=timedelta(seconds=60), description="When it is killed; else `defaults: {timeout: …}` where that is set."
+    )
+    memory: Size = Field(default=512_000_000, ge=1_000_000, description="Address space that it may use.")
+    env: Mapping[Annotated[str, AfterValidator(_variable)], ArgumentTemplate] = Field(
+        default={}, description="Further environment variables."
+    )
+    delivers: bool = Field(default=False, description="Whether the message lives elsewhere then and is not kept.")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         yield ExecEffect(

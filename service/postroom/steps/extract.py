@@ -15,7 +15,7 @@ from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
 from postroom.steps.location import Location, located
 from postroom.steps.mode import Mode
-from postroom.steps.selection import Globs, Selection
+from postroom.steps.selection import LARGER, NAMES, TYPES, Globs, Selection
 from postroom.transports import directory
 from postroom.units import Size
 
@@ -96,14 +96,17 @@ class ExtractStep(Step):
     kind: ClassVar[Kind] = "act"
     main: ClassVar[str | None] = "to"
 
-    to: PathTemplate
-    types: Globs = ()
-    names_: Globs = Field(default=(), alias="names")
-    larger: Size | None = None
-    name: SegmentTemplate = SegmentTemplate("{{ attachment.name }}")
-    per_file: Size = Field(default=100_000_000, alias="per-file")
-    count: int = Field(default=100, ge=1, le=10_000)
-    mode: Mode = 0o640
+    to: PathTemplate = Field(description="The directory; made where it is missing.")
+    types: Globs = Field(default=(), description=TYPES)
+    names_: Globs = Field(default=(), alias="names", description=NAMES)
+    larger: Size | None = Field(default=None, description=LARGER)
+    name: SegmentTemplate = Field(
+        default=SegmentTemplate("{{ attachment.name }}"),
+        description="What each file is called; `attachment` has `name`, `type` and `size`.",
+    )
+    per_file: Size = Field(default=100_000_000, alias="per-file", description="Larger ones stay in the message only.")
+    count: int = Field(default=100, ge=1, le=10_000, description="Further ones stay in the message only.")
+    mode: Mode = Field(default=0o640, description="Who may read the files, in octal.")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         chosen = [*Selection(types=self.types, names=self.names_, larger=self.larger).of(view.message)]

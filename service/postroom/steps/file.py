@@ -3,6 +3,8 @@
 from collections.abc import Iterator
 from typing import ClassVar, Literal
 
+from pydantic import Field
+
 from postroom.pipeline.outcome import Effect, Letter, Outcome, Receipt
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import PathTemplate
@@ -85,8 +87,10 @@ class FileStep(Step):
     kind: ClassVar[Kind] = "act"
     main: ClassVar[str | None] = "to"
 
-    to: PathTemplate
-    format: Literal["maildir", "mbox"] | None = None
+    to: PathTemplate = Field(description="The Maildir or the mbox; made where it is missing.")
+    format: Literal["maildir", "mbox"] | None = Field(
+        default=None, description="Default: `mbox` where the path ends so, else `maildir`."
+    )
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         to = located(self.to, view, tools, below=tools.files)

@@ -4,8 +4,9 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, ClassVar, Final
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, Field
 
+from postroom.model import OneOrMore
 from postroom.pipeline.outcome import Flags, Outcome
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.tools import Tools
@@ -23,13 +24,7 @@ def _flag(text: str) -> str:
     return flag
 
 
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
-FlagNames = Annotated[
-    tuple[Annotated[str, AfterValidator(_flag)], ...], BeforeValidator(_one_or_more), Field(min_length=1)
-]
+FlagNames = Annotated[tuple[Annotated[str, AfterValidator(_flag)], ...], OneOrMore]
 
 
 class FlagStep(Step):
@@ -43,7 +38,7 @@ class FlagStep(Step):
     kind: ClassVar[Kind] = "home"
     main: ClassVar[str | None] = "flags"
 
-    flags: FlagNames
+    flags: FlagNames = Field(min_length=1, description="System flags (`\\Seen`) and keywords (`$Junk`).")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         yield Flags(add=frozenset(self.flags))
@@ -59,7 +54,7 @@ class UnflagStep(Step):
     kind: ClassVar[Kind] = "home"
     main: ClassVar[str | None] = "flags"
 
-    flags: FlagNames
+    flags: FlagNames = Field(min_length=1, description="System flags (`\\Seen`) and keywords (`$Junk`).")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         yield Flags(remove=frozenset(self.flags))

@@ -4,9 +4,10 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Annotated, ClassVar, Self
 
-from pydantic import AfterValidator, BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from postroom.message import AddHeader, RemoveHeader, SetHeader
+from postroom.model import OneOrMore
 from postroom.pipeline.globs import Glob
 from postroom.pipeline.outcome import Edited, Outcome
 from postroom.pipeline.step import Kind, Step
@@ -23,10 +24,6 @@ def _field_name(name: str) -> str:
     return name
 
 
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
-
-
 Name = Annotated[str, AfterValidator(_field_name)]
 
 
@@ -40,9 +37,11 @@ class HeaderStep(Step):
     word: ClassVar[str] = "header"
     kind: ClassVar[Kind] = "edit"
 
-    remove: Annotated[tuple[Name, ...], BeforeValidator(_one_or_more)] = ()
-    set_: Mapping[Name, HeaderTemplate] = Field(default={}, alias="set")
-    add: Mapping[Name, HeaderTemplate] = {}
+    remove: Annotated[tuple[Name, ...], OneOrMore] = Field(default=(), description="Names, or globs of names.")
+    set_: Mapping[Name, HeaderTemplate] = Field(
+        default={}, alias="set", description="Fields that take the place of all of their name."
+    )
+    add: Mapping[Name, HeaderTemplate] = Field(default={}, description="Fields that are put on top.")
 
     @model_validator(mode="after")
     def _something(self) -> Self:

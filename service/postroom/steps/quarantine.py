@@ -4,6 +4,8 @@ import json
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
 
+from pydantic import Field
+
 from postroom.pipeline.outcome import Effect, Letter, Outcome, Receipt
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import HeaderTemplate, PathTemplate
@@ -60,8 +62,8 @@ class QuarantineStep(Step):
     kind: ClassVar[Kind] = "act"
     main: ClassVar[str | None] = "reason"
 
-    reason: HeaderTemplate = HeaderTemplate("")
-    to: PathTemplate | None = None
+    reason: HeaderTemplate = Field(default=HeaderTemplate(""), description="Why; stands in the file beside it.")
+    to: PathTemplate | None = Field(default=None, description="The directory; default: `quarantine` in `state`.")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         if self.to is None:

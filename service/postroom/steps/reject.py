@@ -44,8 +44,10 @@ class RejectStep(Step):
     kind: ClassVar[Kind] = "act"
     main: ClassVar[str | None] = "text"
 
-    text: HeaderTemplate
-    code: str = Field(default="5.7.1", pattern=r"^5\.[0-9]{1,3}\.[0-9]{1,3}$")
+    text: HeaderTemplate = Field(description="What the sender is told, in ASCII; 400 characters at most.")
+    code: str = Field(
+        default="5.7.1", pattern=r"^5\.[0-9]{1,3}\.[0-9]{1,3}$", description="Enhanced status code (RFC 3463)."
+    )
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         text = self.text.render(view, tools).encode("ascii", "replace").decode("ascii")

@@ -22,7 +22,7 @@ class RunStep(Step):
     kind: ClassVar[Kind] = "steer"
     main: ClassVar[str | None] = "pipeline"
 
-    pipeline: str = Field(min_length=1)
+    pipeline: str = Field(min_length=1, description="Its name: its file's without .yaml.")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         yield Run(self.pipeline)

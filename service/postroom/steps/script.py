@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
-from pydantic import AfterValidator, Field
+from pydantic import Field
 from pydantic_core import from_json
 
 from postroom.errors import Temporary
@@ -13,18 +13,13 @@ from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import ArgumentTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Facts, View
+from postroom.steps.program import TimeLimit, environment
 from postroom.transports import process
 from postroom.transports.files import explained, make_directories
-from postroom.units import Duration, Size
+from postroom.units import Size
 
 ANSWER = 64 * 1024  # octets
 DEEPEST = 20  # the ledger stores the answer within a plan, which has to be readable again
-
-
-def _some(value: timedelta) -> timedelta:
-    if not value:
-        raise ValueError("a time limit is longer than nothing: 10s")
-    return value
 
 
 class ScriptStep(Step):
@@ -40,11 +35,17 @@ class ScriptStep(Step):
     kind: ClassVar[Kind] = "scan"
     leaves: ClassVar[bool] = True
 
-    name: str = Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$")
-    command: tuple[ArgumentTemplate, ...] = Field(min_length=1)
-    timeout: Annotated[Duration, AfterValidator(_some)] = timedelta(seconds=10)
-    memory: Size = Field(default=512_000_000, ge=1_000_000)
-    on_error: Literal["later", "pass"] = Field(default="later", alias="on-error")
+    name: str = Field(
+        pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$", description="What conditions and templates call its answer."
+    )
+    command: tuple[ArgumentTemplate, ...] = Field(min_length=1, description="The program and its arguments.")
+    timeout: TimeLimit = Field(
+        default=timedelta(seconds=10), description="When it is killed; else `defaults: {timeout: …}` where that is set."
+    )
+    memory: Size = Field(default=512_000_000, ge=1_000_000, description="Address space that it may use.")
+    on_error: Literal["later", "pass"] = Field(
+        default="later", alias="on-error", description="The message waits, or goes on without the answer."
+    )
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         try:
@@ -65,12 +66,7 @@ class ScriptStep(Step):
             stdin=[memoryview(view.message.raw)],
             timeout=self.timeout,
             memory=self.memory,
-            env={
-                "POSTROOM_KEY": view.key,
-                "POSTROOM_MAILBOX": view.mailbox,
-                "SENDER": view.envelope.sender or "",
-                "RECIPIENT": view.envelope.recipients[0] if view.envelope.recipients else "",
-            },
+            env=environment(key=view.key, mailbox=view.mailbox, envelope=view.envelope),
             cwd=tools.files,
             output_limit=ANSWER,
         )

@@ -4,17 +4,13 @@ from collections.abc import Iterator
 from functools import cached_property
 from typing import Annotated
 
-from pydantic import AfterValidator, BeforeValidator
+from pydantic import AfterValidator
 
 from postroom.message import Message, Part
-from postroom.model import Model
+from postroom.model import Model, OneOrMore
 from postroom.pipeline.globs import Glob
 from postroom.pipeline.text import folded
 from postroom.units import Size
-
-
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
 
 
 def _glob(text: str) -> str:
@@ -22,7 +18,13 @@ def _glob(text: str) -> str:
     return text
 
 
-Globs = Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], BeforeValidator(_one_or_more)]
+Globs = Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], OneOrMore]
+
+
+# What options of this name say in every step that has them.
+TYPES = "Globs on the type, as labelled or as the content shows; default: every type."
+NAMES = "Globs on the file name; default: every name."
+LARGER = "Only attachments of more than this size."
 
 
 class Selection(Model):

@@ -57,10 +57,16 @@ class SpamStep(Step):
     kind: ClassVar[Kind] = "scan"
     main: ClassVar[str | None] = "scanner"
 
-    scanner: Literal["headers"] = "headers"
-    tag_at: float | None = Field(default=None, alias="tag-at")
-    subject: HeaderTemplate | None = None
-    on_error: Literal["later", "pass"] = Field(default="later", alias="on-error")
+    scanner: Literal["headers"] = Field(default="headers", description="Whom to ask.")
+    tag_at: float | None = Field(
+        default=None, alias="tag-at", description="The score from which the message is marked."
+    )
+    subject: HeaderTemplate | None = Field(default=None, description="The subject of a message that is marked.")
+    on_error: Literal["later", "pass"] = Field(
+        default="later",
+        alias="on-error",
+        description="Where a scanner is away the message waits, or goes on; `headers` never is.",
+    )
 
     @model_validator(mode="after")
     def _subject_needs_a_score(self) -> Self:

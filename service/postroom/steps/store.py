@@ -1,17 +1,13 @@
 """A Maildir++ as the home of a mailbox: what keep, move and copy become where the worker delivers."""
 
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
-
-from pydantic import PlainSerializer
+from typing import ClassVar, Literal
 
 from postroom.errors import Permanent
+from postroom.model import TextSet
 from postroom.pipeline.outcome import Effect, Letter, Receipt
 from postroom.pipeline.tools import Tools
 from postroom.transports import maildir
-
-# Sorted, since an effect's key derives from its JSON and a set has another order in each process.
-Flags = Annotated[frozenset[str], PlainSerializer(sorted, return_type=list[str])]
 
 
 class StoreEffect(Effect):
@@ -19,7 +15,7 @@ class StoreEffect(Effect):
 
     store: str
     folder: str = ""
-    flags: Flags = frozenset()
+    flags: TextSet = frozenset()
     create: bool = True
 
     @property

@@ -11,7 +11,7 @@ from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import TextTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
-from postroom.steps.selection import Globs, Selection
+from postroom.steps.selection import LARGER, NAMES, TYPES, Globs, Selection
 from postroom.units import Size
 
 
@@ -25,10 +25,13 @@ class StripStep(Step):
     word: ClassVar[str] = "strip"
     kind: ClassVar[Kind] = "edit"
 
-    types: Globs = ()
-    names_: Globs = Field(default=(), alias="names")
-    larger: Size | None = None
-    note: TextTemplate = TextTemplate("An attachment was removed from this message.")
+    types: Globs = Field(default=(), description=TYPES)
+    names_: Globs = Field(default=(), alias="names", description=NAMES)
+    larger: Size | None = Field(default=None, description=LARGER)
+    note: TextTemplate = Field(
+        default=TextTemplate("An attachment was removed from this message."),
+        description="What stands in the place of each.",
+    )
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         chosen = Selection(types=self.types, names=self.names_, larger=self.larger).of(view.message)

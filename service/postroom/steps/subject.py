@@ -31,9 +31,9 @@ class SubjectStep(Step):
     kind: ClassVar[Kind] = "edit"
     main: ClassVar[str | None] = "set"
 
-    text: HeaderTemplate | None = Field(default=None, alias="set")
-    prefix: HeaderTemplate | None = None
-    suffix: HeaderTemplate | None = None
+    text: HeaderTemplate | None = Field(default=None, alias="set", description="The new subject.")
+    prefix: HeaderTemplate | None = Field(default=None, description="What is put in front.")
+    suffix: HeaderTemplate | None = Field(default=None, description="What is put behind.")
 
     @model_validator(mode="after")
     def _one_way(self) -> Self:

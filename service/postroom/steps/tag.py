@@ -3,18 +3,15 @@
 from collections.abc import Iterator
 from typing import Annotated, ClassVar
 
-from pydantic import BeforeValidator, Field
+from pydantic import Field
 
+from postroom.model import OneOrMore
 from postroom.pipeline.outcome import Fact, Outcome
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Facts, View
 
 Tag = Annotated[str, Field(min_length=1, max_length=100)]
-
-
-def _one_or_more(value: object) -> object:
-    return [value] if isinstance(value, str) else value
 
 
 class TagStep(Step):
@@ -29,7 +26,7 @@ class TagStep(Step):
     kind: ClassVar[Kind] = "scan"
     main: ClassVar[str | None] = "tags"
 
-    tags: Annotated[tuple[Tag, ...], BeforeValidator(_one_or_more), Field(min_length=1)]
+    tags: Annotated[tuple[Tag, ...], OneOrMore] = Field(min_length=1, description="The tags.")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         yield Fact(Facts(tags=frozenset(self.tags)))

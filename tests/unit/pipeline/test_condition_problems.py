@@ -24,7 +24,7 @@ BAD: list[tuple[str, object, str, str]] = [
     ("null", None, "when", "a mapping of fields"),
     ("empty", {}, "when", "leave `when` out"),
     ("unknown field", {"subjct": "x"}, "when.subjct", "did you mean `subject`?"),
-    ("unknown field like no other", {"zzzz": "x"}, "when.zzzz", "known here: `from`, `to`"),
+    ("unknown field like no other", {"zzzz": "x"}, "when.zzzz", "known here: `age`, `all`"),
     ("field in capitals", {"Subject": "x"}, "when.Subject", "did you mean `subject`?"),
     ("no header name", {"header.": "x"}, "when.header.", "`header.<Name>`"),
     ("no name of a header", {"header.X Y": "x"}, "when.header.X Y", "unknown field"),

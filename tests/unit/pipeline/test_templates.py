@@ -233,6 +233,43 @@ def test_values(source: str, text: str) -> None:
     assert TextTemplate(source).render(VIEW, testing.tools(timezone=ZoneInfo("Asia/Tokyo"))) == text
 
 
+LISTS = testing.view(
+    facts=Facts(
+        spam=Spam(symbols=("A", "B")),
+        tags=frozenset({"y", "x", "z"}),
+        script={"s": {"k": [1, ["b", True]], "m": {"a": 1}}},
+    )
+)
+
+
+@pytest.mark.parametrize(
+    ("source", "text"),
+    [
+        ("{{ facts.tags }}", "x, y, z"),
+        ("{{ facts.tags | upper }}", "X, Y, Z"),
+        ("{{ 'tags: ' ~ facts.tags }}", "tags: x, y, z"),
+        ("{{ facts.tags | string | replace(',', ';') }}", "x; y; z"),
+        ("{{ facts.tags | sort(true) | string }}", "z, y, x"),
+        ("{{ facts.tags | unique | title }}", "X, Y, Z"),
+        ("{{ facts.spam.symbols | lower }}", "a, b"),
+        ("{{ facts.script.s.k | trim }}", "1, b, true"),
+        ("{{ facts.script.s.k | join('+') }}", "1+b, true"),
+        ("<{{ facts.script.s.m | string }}{{ facts.script.s | trim }}{{ facts ~ '' }}>", "<>"),
+        ("{{ facts.script.s.m.a ~ '/' ~ facts.spam.symbols }}", "1/A, B"),
+    ],
+    ids=lambda each: each,
+)
+def test_a_list_of_facts_prints_joined_by_commas_whatever_makes_text_of_it(source: str, text: str) -> None:
+    assert TextTemplate(source).render(LISTS, TOOLS) == text
+
+
+@pytest.mark.parametrize(
+    "value", [frozenset({"b", "a"}), {"b", "a"}, ("a", "b"), ["a", "b"]], ids=lambda value: type(value).__name__
+)
+def test_lists_and_sets_are_text_in_every_place(value: object) -> None:
+    assert {kind.clean(value) for kind in KINDS} == {"a, b", "a%2C%20b"}
+
+
 @pytest.mark.parametrize(
     "name",
     ["from", "from.name", "to.domain", "sender", "recipient.local", "subject", "message_id", "list_id", "folder", "match.x",

@@ -73,7 +73,7 @@ def test_only_what_is_needed_is_read(site: "Site") -> None:
 def test_tests_are_kept_as_written_with_their_places(site: "Site", tmp_path: Path) -> None:
     site.pipeline("main", "rules: [{name: a, do: keep}]\ntests:\n  - message: {subject: 1}\n    expect: [keep]\n")
     loaded = load_pipeline(str(tmp_path / "pipelines/main.yaml"))
-    assert loaded.file.tests == ({"message": {"subject": 1}, "expect": ["keep"]},)
+    assert loaded.file.tests == ((0, {"message": {"subject": 1}, "expect": ["keep"]}),)
     assert loaded.file.source.values["tests", 0, "expect", 0] == (4, 14)
 
 
@@ -341,3 +341,66 @@ def test_a_name_that_is_no_pipeline_is_one_sentence(site: "Site", name: str) -> 
 def test_a_plugin_that_is_not_installed_is_told(site: "Site") -> None:
     site.write('plugins: [shred]\nmailboxes: {a: {url: "stdin:", pipeline: main, store: m}}')
     assert site.reviewed() == ["postroom.yaml:1:11: plugins[0]: no installed package offers a step `shred`"]
+
+
+TESTED = "rules: [{name: a, do: keep}]\ntests:\n"
+
+
+@pytest.mark.parametrize(
+    ("test", "expected"),
+    [
+        pytest.param("{expct: []}", "3:6: tests[0].expct: unknown key `expct`; did you mean `expect`?", id="key"),
+        pytest.param(
+            "{message: {form: a@b}, expect: []}",
+            "3:16: tests[0].message.form: unknown key `form`; did you mean `from`?",
+            id="message",
+        ),
+        pytest.param(
+            "{message: {from_: a@b}, expect: []}",
+            "3:16: tests[0].message.from_: unknown key `from_`; did you mean `from`?",
+            id="a name as Python has it",
+        ),
+        pytest.param(
+            "{facts: {spam: {scor: 5}}, expect: []}",
+            "3:21: tests[0].facts.spam.scor: unknown key `scor`; did you mean `score`?",
+            id="facts",
+        ),
+        pytest.param(
+            "{file: leter.eml, expect: []}",
+            "3:12: tests[0].file: there is no file `leter.eml` beside the pipeline; did you mean `letter.eml`?",
+            id="file",
+        ),
+        pytest.param(
+            "{file: ., expect: []}", "3:12: tests[0].file: `.` cannot be read: Is a directory", id="directory"
+        ),
+        pytest.param("5", "3:5: tests[0]: must be a mapping: `key: value` lines", id="no mapping"),
+    ],
+)
+def test_check_looks_at_the_shape_of_tests(site: "Site", test: str, expected: str) -> None:
+    site.pipeline("main", "")
+    (site.root / "pipelines/letter.eml").write_text("Subject: a\n\nb\n")
+    assert expected in told(site, f"{TESTED}  - {test}\n")
+    assert told(site, f"{TESTED}  - {{expect: []}}\n  - 7\n  - {test}\n")[-1].partition(": ")[0].startswith("5:")
+
+
+def test_check_tells_of_a_list_that_is_not_beside_the_pipeline(site: "Site") -> None:
+    text = "rules: [{name: a, when: {from: {in-file: bad.txt}}, do: keep}]\n"
+    [problem] = told(site, text)
+    assert problem == "1:42: rules[0].when.from.in-file: there is no file `bad.txt` beside the pipeline"
+    (site.root / "pipelines/bad.txt").write_text("a@x.example\nb\\\n")
+    [problem] = told(site, text)
+    assert problem.startswith("1:42: rules[0].when.from.in-file: `bad.txt`, line 2: ")
+
+
+@pytest.mark.parametrize(
+    ("do", "key"),
+    [
+        pytest.param("{extract: {to: x, names_: a}}", "names_", id="trailing underscore"),
+        pytest.param("{extract: {to: x, per_file: 1MB}}", "per_file", id="underscore within"),
+        pytest.param("{script: {name: s, command: [x], on_error: pass}}", "on_error", id="another"),
+        pytest.param("{duplicate: {period: 7d}}", "period", id="another name"),
+    ],
+)
+def test_options_have_one_spelling(site: "Site", do: str, key: str) -> None:
+    [problem] = told(site, f"rules: [{{name: a, do: {do}}}]")
+    assert f"unknown option `{key}`" in problem

@@ -8,11 +8,22 @@ from postroom.pipeline.view import View
 
 
 @dataclass(frozen=True, slots=True)
-class All:
-    """Holds when every part does; False beats unknown."""
+class _Joined:
+    """Conditions that are asked together."""
 
     parts: tuple[Condition, ...]
-    label: str = "all"
+
+    def facts(self) -> Iterator[str]:
+        return (fact for part in self.parts for fact in part.facts())
+
+    def groups(self) -> Iterator[str]:
+        return (group for part in self.parts for group in part.groups())
+
+
+class All(_Joined):
+    """Holds when every part does; False beats unknown."""
+
+    __slots__ = ()
 
     def ask(self, view: View) -> Answer:
         held: bool | None = True
@@ -26,13 +37,7 @@ class All:
         return Answer(held, lambda: self._why(view, held), match if held else {})
 
     def _why(self, view: View, held: bool | None) -> Why:
-        return Why(self.label, held, parts=_whys(self.parts, view))
-
-    def facts(self) -> Iterator[str]:
-        return (fact for part in self.parts for fact in part.facts())
-
-    def groups(self) -> Iterator[str]:
-        return (group for part in self.parts for group in part.groups())
+        return Why("all", held, parts=_whys(self.parts, view))
 
     def labels(self) -> tuple[str, ...]:
         return tuple(label for part in self.parts for label in part.labels())
@@ -42,12 +47,10 @@ class All:
         return min(guards, key=lambda guard: len(guard.globs), default=None)
 
 
-@dataclass(frozen=True, slots=True)
-class Any:
+class Any(_Joined):
     """Holds when one part does; True beats unknown."""
 
-    parts: tuple[Condition, ...]
-    label: str = "any"
+    __slots__ = ()
 
     def ask(self, view: View) -> Answer:
         held: bool | None = False
@@ -59,13 +62,7 @@ class Any:
         return Answer(held, lambda: self._why(view, held))
 
     def _why(self, view: View, held: bool | None) -> Why:
-        return Why(self.label, held, parts=_whys(self.parts, view))
-
-    def facts(self) -> Iterator[str]:
-        return (fact for part in self.parts for fact in part.facts())
-
-    def groups(self) -> Iterator[str]:
-        return (group for part in self.parts for group in part.groups())
+        return Why("any", held, parts=_whys(self.parts, view))
 
     def labels(self) -> tuple[str, ...]:
         return (f"any: [{'; '.join(label for part in self.parts for label in part.labels())}]",)

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Generic, TypeVar, cast
 
@@ -12,6 +11,7 @@ from postroom.pipeline.globs import Glob, literal
 from postroom.pipeline.listfile import ListFile
 from postroom.pipeline.regexes import Regex
 from postroom.pipeline.text import Text
+from postroom.suggestions import suggestion
 
 V = TypeVar("V")
 Trail = tuple[str | int, ...]
@@ -47,9 +47,7 @@ class Reader:
         self.problems.append(Problem(trail, text, key))
 
     def unknown(self, trail: Trail, kind: str, word: str, known: Sequence[str]) -> None:
-        near = get_close_matches(word, known, n=1, cutoff=0.6)
-        more = f"did you mean `{near[0]}`?" if near else f"known here: {', '.join(f'`{name}`' for name in known)}"
-        self.wrong(trail, f"unknown {kind} `{word}`; {more}", key=True)
+        self.wrong(trail, f"unknown {kind} `{word}`{suggestion(word, known, most=len(known))}", key=True)
 
     def text(self, data: object, trail: Trail) -> Question[Text] | None:
         """A pattern, a list of which one has to match, or operators that all hold of one value."""

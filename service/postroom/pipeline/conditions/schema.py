@@ -4,6 +4,7 @@ from typing import Any
 
 from postroom.pipeline.comparisons import WEEKDAYS
 from postroom.pipeline.conditions import fields
+from postroom.pipeline.conditions.catalogue import CATALOGUE
 from postroom.pipeline.conditions.compiling import MOMENTS, Parts
 
 Schema = dict[str, Any]
@@ -48,6 +49,9 @@ def condition_schema() -> Schema:
         "any": several,
         "not": _CONDITION,
     }
+    for entry in CATALOGUE:
+        if entry.name in properties:  # all but header.<Name>
+            properties[entry.name] = {**properties[entry.name], "description": entry.text}
     return {
         "type": "object",
         "description": "All of these hold.",

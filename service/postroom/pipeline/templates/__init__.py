@@ -26,6 +26,7 @@ class Template:
     In pydantic models it is read from a string and dumped as its source. Subclasses say where the text goes.
     """
 
+    place: ClassVar[str] = "text"  # what it makes, in the reference
     extra: ClassVar[frozenset[str]] = frozenset()  # values that the step passes to `render` beside the message's
     most: ClassVar[int] = 100_000  # characters of the result; the rest is cut
 
@@ -117,6 +118,7 @@ class TextTemplate(Template):
 class HeaderTemplate(Template):
     """The value of a header field: one line."""
 
+    place = "one line of text"
     most = 10_000
 
     def check(self) -> None:
@@ -137,6 +139,7 @@ class PathTemplate(Template):
     `root` is the literal part up to the last `/` before the first value: nothing leaves it.
     """
 
+    place = "path"
     most = 3000
 
     @property
@@ -163,6 +166,7 @@ class PathTemplate(Template):
 class SegmentTemplate(Template):
     """One file name; in `extract`, where the attachment is among the values."""
 
+    place = "file name"
     extra = frozenset({"attachment"})
     most = 3000
 
@@ -181,6 +185,7 @@ class SegmentTemplate(Template):
 class FolderTemplate(Template):
     """A mail folder, its segments separated by `/`. A value cannot hold a separator, a dot or a wildcard."""
 
+    place = "folder"
     most = 1000
 
     def check(self) -> None:
@@ -198,6 +203,7 @@ class FolderTemplate(Template):
 class ArgumentTemplate(Template):
     """One argument of a command. A value in front cannot make an option of it."""
 
+    place = "argument"
     most = 30_000
 
     def check(self) -> None:
@@ -215,6 +221,7 @@ class ArgumentTemplate(Template):
 class AddressTemplate(Template):
     """One address, `local@domain`; empty where the values make none."""
 
+    place = "address"
     most = 1000
 
     def check(self) -> None:
@@ -235,6 +242,7 @@ class AddressTemplate(Template):
 class UrlTemplate(Template):
     """A URL. Each value is percent-encoded and stays one component."""
 
+    place = "URL"
     most = 8000
 
     @staticmethod

@@ -1,7 +1,7 @@
 """What makes a value from a message safe in the place where a template puts it."""
 
 import re
-from typing import Final
+from typing import Any, Final
 
 _CONTROL: Final = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029]+")
 _TEXT_CONTROL: Final = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]+")
@@ -22,10 +22,40 @@ def text_of(value: object) -> str:
             return f"{value:g}"
         case tuple() | list():
             return ", ".join(text_of(item) for item in value)
+        case set() | frozenset():
+            return ", ".join(sorted(text_of(item) for item in value))
         case dict():
             return ""
     text = str(value)
     return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
+
+
+class Listed(tuple[Any, ...]):
+    """A list that prints as a reader wants it, also where a template makes text of it (`~`, `| upper`)."""
+
+    __slots__ = ()
+
+    def __str__(self) -> str:
+        return text_of(self)
+
+
+class Answer(dict[str, Any]):
+    """A mapping that prints as nothing: what it holds has to be named."""
+
+    def __str__(self) -> str:
+        return ""
+
+
+def printable(value: object) -> object:
+    """A fact whose lists and mappings print as text, however deep they lie."""
+    match value:
+        case tuple() | list():
+            return Listed(map(printable, value))
+        case set() | frozenset():
+            return Listed(map(printable, sorted(value, key=text_of)))
+        case dict():
+            return Answer((key, printable(one)) for key, one in value.items())
+    return value
 
 
 def header_value(value: object) -> str:

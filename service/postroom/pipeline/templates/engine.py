@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
+from postroom.pipeline.templates.contexts import Listed
 from postroom.pipeline.templates.syntax import FILTERS, TESTS, Path, check_tree
 
 if TYPE_CHECKING:
@@ -74,4 +75,6 @@ def _bounded(function: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _cut(value: Any) -> Any:
-    return value[:LONGEST] if isinstance(value, str | tuple | list) else value
+    if isinstance(value, str):
+        return value[:LONGEST]
+    return Listed(value[:LONGEST]) if isinstance(value, tuple | list) else value

@@ -7,10 +7,10 @@ message, whatever stands in it.
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 from typing import TYPE_CHECKING, Final
 
 from postroom.pipeline.templates.values import ATTRIBUTES, DIRECTIVES, VALUES
+from postroom.suggestions import nearest
 
 if TYPE_CHECKING:
     from jinja2 import nodes
@@ -69,8 +69,8 @@ def check_path(path: Path, extra: frozenset[str], local: frozenset[str] = frozen
 
 
 def _meant(word: str, known: list[str]) -> str:
-    close = get_close_matches(word, known, n=1)
-    return f": did you mean `{close[0]}`?" if close else ""
+    near = nearest(word, known)
+    return f": did you mean `{near}`?" if near else ""
 
 
 def check_tree(tree: "nodes.Template", extra: frozenset[str]) -> Iterator[Path]:

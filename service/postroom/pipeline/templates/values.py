@@ -6,6 +6,7 @@ from datetime import datetime, tzinfo
 from typing import Final
 
 from postroom.message import Address
+from postroom.pipeline.templates.contexts import Answer, printable
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Facts, View
 
@@ -102,16 +103,17 @@ def moment(at: datetime, zone: tzinfo) -> Moment:
 def _facts(facts: Facts) -> Mapping[str, object]:
     """Facts as nested mappings; what is unknown is empty text."""
     spam = facts.spam
-    return {
+    told = {
         "spam": {
             "score": "" if spam is None or spam.score is None else spam.score,
             "verdict": "" if spam is None or spam.verdict is None else spam.verdict,
             "symbols": () if spam is None else spam.symbols,
         },
         "duplicate": "" if facts.duplicate is None else facts.duplicate,
-        "tags": tuple(sorted(facts.tags)),
-        "script": facts.script,
+        "tags": facts.tags,
+        "script": dict(facts.script),
     }
+    return Answer((name, printable(value)) for name, value in told.items())
 
 
 VALUES: Final[Mapping[str, Callable[[View, Tools], object]]] = {

@@ -1,0 +1,167 @@
+"""What commands print for programs with --json: names that stay, and no content of a message."""
+
+from datetime import datetime
+from typing import Self
+
+from pydantic import Field, JsonValue
+
+from postroom.errors import Located
+from postroom.ledger import EffectRow, EffectState, Shown, State
+from postroom.message import Message
+from postroom.model import Model
+from postroom.pipeline.condition import Why
+from postroom.pipeline.plan import Line, RuleTrace
+from postroom.pipeline.planner import Explained
+from postroom.pipeline.view import Facts
+from postroom.trial import Verdict
+
+
+class EffectShape(Model):
+    """One thing that was to be done."""
+
+    ordinal: int = Field(description="Its place in the plan; negative: of an earlier plan.")
+    key: str = Field(description="Names it: equal when planned again.")
+    word: str = Field(description="The step's word, mostly.")
+    target: str = Field(description="Where to.")
+    state: EffectState = Field(description="How far it came.")
+    tries: int = Field(description="How often it failed for the time being.")
+    uncertain: bool = Field(description="Whether it may have been done although nobody could say so.")
+    error: str | None = Field(description="Why it failed last.")
+
+    @classmethod
+    def of(cls, effect: EffectRow) -> Self:
+        record = effect.record
+        return cls(
+            ordinal=record.ordinal,
+            key=record.key,
+            word=record.word,
+            target=record.target,
+            state=effect.state,
+            tries=effect.tries,
+            uncertain=effect.uncertain,
+            error=effect.error,
+        )
+
+
+class MessageShape(Model):
+    """One message of the ledger."""
+
+    id: int = Field(description="Its number.")
+    mailbox: str = Field(description="The mailbox that it came from.")
+    pipeline: str = Field(description="The pipeline that it went through.")
+    state: State = Field(description="How far it came.")
+    outcome: str | None = Field(description="`kept`, `moved`, `gone` …, once that is known.")
+    received: str = Field(description="When it came (ISO 8601).")
+    finished: str | None = Field(description="When all was done (ISO 8601).")
+    message_id: str | None = Field(description="Its Message-ID.")
+    sender: str | None = Field(description='The envelope\'s sender; "" is the null one, `null`: not known.')
+    recipients: tuple[str, ...] = Field(description="The envelope's recipients.")
+    size: int = Field(description="Octets.")
+    sha256: str | None = Field(description="Of its octets.")
+    error: str | None = Field(description="Why it failed last.")
+    effects: tuple[EffectShape, ...] = Field(description="What was to be done, in order.")
+
+    @classmethod
+    def of(cls, shown: Shown) -> Self:
+        row = shown.row
+        return cls(
+            id=row.id,
+            mailbox=row.mailbox,
+            pipeline=row.pipeline,
+            state=row.state,
+            outcome=row.outcome,
+            received=row.received_at.isoformat(),
+            finished=_iso(row.finished_at),
+            message_id=row.message_id,
+            sender=row.sender,
+            recipients=row.recipients,
+            size=row.size,
+            sha256=row.sha256,
+            error=row.error,
+            effects=tuple(map(EffectShape.of, shown.effects)),
+        )
+
+
+class WhyShape(Model):
+    """One line of the reasons."""
+
+    asked: str = Field(description="The operator's words.")
+    held: bool | None = Field(description="The answer; `null`: nobody can tell.")
+    compared: str = Field(description="The values that it was compared with.")
+    parts: tuple["WhyShape", ...] = Field(description="The answers that it was made of.")
+
+    @classmethod
+    def of(cls, why: Why) -> Self:
+        parts = tuple(map(WhyShape.of, why.parts))
+        return cls(asked=why.asked, held=why.held, compared=why.compared, parts=parts)
+
+
+class RuleShape(RuleTrace):
+    """One rule that was asked."""
+
+    why: WhyShape | None = Field(description="The reasons; `null`: the rule has no condition.")
+
+
+class ExplanationShape(Model):
+    """One message and what would be done with it."""
+
+    file: str = Field(description="Where it was read from.")
+    message: JsonValue = Field(description="The message as a library gives it, see below.")
+    rules: tuple[RuleShape, ...] = Field(description="Every rule that was asked, in order.")
+    facts: Facts = Field(description="What scanning steps found.")
+    plan: tuple[Line, ...] = Field(description="What would be done, in order.")
+
+    @classmethod
+    def of(cls, file: str, message: Message, explained: Explained) -> Self:
+        rules = (
+            RuleShape(**dict(trace), why=None if why is None else WhyShape.of(why)) for trace, why in explained.rules
+        )
+        return cls(
+            file=file,
+            message=message.model_dump(mode="json"),
+            rules=tuple(rules),
+            facts=explained.plan.facts,
+            plan=explained.plan.lines,
+        )
+
+
+class ProblemShape(Model):
+    """One thing that is wrong."""
+
+    file: str = Field(description="The file that it stands in.")
+    line: int = Field(description="From 1.")
+    column: int = Field(description="From 1.")
+    path: tuple[str | int, ...] = Field(description="Keys and list indexes that lead to it.")
+    text: str = Field(description="What is wrong, and the remedy.")
+
+    @classmethod
+    def of(cls, one: Located) -> Self:
+        problem = one.problem
+        return cls(file=one.file, line=one.line, column=one.column, path=problem.path, text=problem.text)
+
+
+class CheckShape(Model):
+    """All that was looked at."""
+
+    file: str = Field(description="The settings.")
+    problems: tuple[ProblemShape, ...] = Field(description="Everything that is wrong.")
+    mailboxes: dict[str, str] = Field(description="Each mailbox and its pipeline.")
+    pipelines: dict[str, int] = Field(description="Each pipeline and the number of its rules.")
+
+
+class VerdictShape(Model):
+    """One test of a pipeline."""
+
+    pipeline: str = Field(description="The pipeline.")
+    number: int = Field(description="Its place in the file, from 1.")
+    name: str = Field(description="What it is called.")
+    passed: bool = Field(description="How it went.")
+    diff: tuple[str, ...] = Field(description="Where it failed, all lines: `-` is missing, `+` was not expected.")
+
+    @classmethod
+    def of(cls, one: Verdict) -> Self:
+        return cls(pipeline=one.pipeline, number=one.number, name=one.name, passed=one.passed, diff=one.diff)
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat() if time else None
