@@ -1,6 +1,5 @@
 """What lies in `new/` is taken once, whatever lies there."""
 
-import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Iterator
@@ -94,9 +93,9 @@ async def test_a_crash_while_old_mail_is_recorded_takes_none_of_it(tmp_path: Pat
     desk = MemoryDesk(tmp_path)
     put(tmp_path / "m", "1.old.host")
     desk.takes = Failures({2})  # the names are recorded, the mark is not
+    settings = MaildirMailbox.model_validate({"url": "maildir:m", "start": "now"})
     with pytest.raises(Temporary):
-        async with watching(desk, tmp_path / "m", start="now"):
-            await asyncio.sleep(10)
+        await MaildirSource(settings, root=tmp_path / "m", pipeline="main").run(desk)
     async with watching(desk, tmp_path / "m", start="now"):
         await desk.until(lambda: "looked" in desk.events)
     assert desk.bodies == []
