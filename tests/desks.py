@@ -22,6 +22,8 @@ class MemoryDesk:
 
     def __init__(self, directory: Path, *, inline: int = 1 << 16, largest: int = 1 << 20) -> None:
         self.mailbox = "test"
+        self.pipeline = "main"
+        self.base = directory
         self.host = "test.example"
         self.inline = inline
         self.largest = largest

@@ -35,10 +35,9 @@ class Unread:
 class Collector:
     """One Maildir. Keeps in memory which names are known to the ledger, so that each is asked about once."""
 
-    def __init__(self, root: Path, *, pipeline: str, desk: Desk) -> None:
+    def __init__(self, root: Path, desk: Desk) -> None:
         self._root = root
         self._new = root / "new"
-        self._pipeline = pipeline
         self._desk = desk
         self._known: set[str] = set()
         self._listed_at: float | None = None
@@ -148,7 +147,7 @@ class Collector:
         sender, message_id = envelope_of(start)
         return Arrival(
             source_key=key_of(found.name),
-            pipeline=self._pipeline,
+            pipeline=self._desk.pipeline,
             received=found.delivered,
             content=content,
             sender=sender,
@@ -160,7 +159,7 @@ class Collector:
     def _known_only(self, name: str, *, size: int = 0, end: End | None = None) -> Arrival:
         return Arrival(
             source_key=key_of(name),
-            pipeline=self._pipeline,
+            pipeline=self._desk.pipeline,
             received=datetime.now(UTC),
             content=None,
             folder=FOLDER,

@@ -20,37 +20,36 @@ AT_ONCE = 200  # settlements that share their syncs
 class MaildirSource:
     """Only `new/` is collected: what lies in `cur/` somebody has seen."""
 
-    def __init__(self, settings: MaildirMailbox, *, root: Path, pipeline: str) -> None:
+    def __init__(self, settings: MaildirMailbox) -> None:
         self._settings = settings
-        self._root = root
-        self._pipeline = pipeline
 
     async def run(self, desk: Desk) -> None:
-        with explained(self._root):
-            await asyncio.to_thread(maildir.prepare, self._root, create=True, root=None)
+        root = self._settings.directory(desk.base)
+        with explained(root):
+            await asyncio.to_thread(maildir.prepare, root, create=True, root=None)
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._collect(desk))
-                tasks.create_task(self._settle(desk))
+                tasks.create_task(self._collect(root, desk))
+                tasks.create_task(self._settle(root, desk))
         except ExceptionGroup as several:
             raise several.exceptions[0] from None
 
-    async def _collect(self, desk: Desk) -> None:
-        collector = Collector(self._root, pipeline=self._pipeline, desk=desk)
+    async def _collect(self, root: Path, desk: Desk) -> None:
+        collector = Collector(root, desk)
         loop = asyncio.get_running_loop()
-        with explained(self._root):
+        with explained(root):
             await collector.begin(everything=self._settings.start == "all")
             desk.connected()
             while True:
                 end = loop.time() + self._settings.poll.total_seconds()
                 # Anew each time: a directory that was replaced is never heard of again.
-                async with Alarm.over(self._root / "new") as alarm:
+                async with Alarm.over(root / "new") as alarm:
                     await collector.reconcile()
                     while (left := end - loop.time()) > 0:
                         await collector.take(await alarm.wait(left))
 
-    async def _settle(self, desk: Desk) -> None:
-        settler = Settler(self._root, self._settings, host=desk.host)
+    async def _settle(self, root: Path, desk: Desk) -> None:
+        settler = Settler(root, self._settings, host=desk.host)
         while True:
             while works := await desk.unsettled(limit=AT_ONCE):
                 rewriting = [work for work in works if settler.rewrites(work)]

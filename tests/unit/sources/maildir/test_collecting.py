@@ -34,7 +34,7 @@ def put(root: Path, name: str, content: bytes = LETTER) -> Path:
 async def watching(desk: MemoryDesk, root: Path, **options: Any) -> AsyncIterator[None]:
     options = {"start": "all", "poll": "1h"} | options
     settings = MaildirMailbox.model_validate({"url": f"maildir:{root}"} | options)
-    async with running(MaildirSource(settings, root=root, pipeline="main"), desk):
+    async with running(MaildirSource(settings), desk):
         yield
 
 
@@ -95,7 +95,7 @@ async def test_a_crash_while_old_mail_is_recorded_takes_none_of_it(tmp_path: Pat
     desk.takes = Failures({2})  # the names are recorded, the mark is not
     settings = MaildirMailbox.model_validate({"url": "maildir:m", "start": "now"})
     with pytest.raises(Temporary):
-        await MaildirSource(settings, root=tmp_path / "m", pipeline="main").run(desk)
+        await MaildirSource(settings).run(desk)
     async with watching(desk, tmp_path / "m", start="now"):
         await desk.until(lambda: "looked" in desk.events)
     assert desk.bodies == []
