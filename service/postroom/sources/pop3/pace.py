@@ -3,7 +3,7 @@
 import random
 from dataclasses import dataclass
 
-FIRST, LONGEST = 5.0, 600.0  # seconds after a lost connection
+FIRST, LONGEST = 2.0, 600.0  # seconds after a lost connection
 REFUSED_FIRST, REFUSED_LONGEST = 300.0, 3600.0  # after a refused login: people mend that, and servers count
 
 
