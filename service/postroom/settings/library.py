@@ -9,6 +9,7 @@ from postroom.pipeline.pipeline import Pipeline
 from postroom.settings.document import Source
 from postroom.settings.flow import Flow, Way
 from postroom.settings.load import Missing
+from postroom.settings.mailboxes import Mailbox
 from postroom.settings.model import Settings
 from postroom.settings.pipelines import PipelineFile, read_pipeline
 from postroom.settings.words import Words
@@ -16,6 +17,8 @@ from postroom.suggestions import suggestion
 from postroom.units import format_duration
 
 _STORE_WORDS = frozenset({"keep", "move", "copy", "flag", "unflag"})
+# Nobody waits for an answer there: the sender's server has been told long ago that the message is accepted.
+_ANSWERLESS = frozenset({"imap", "pop3", "maildir"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +70,7 @@ class Library:
             if name in self.files:
                 flow.enter(name, Way((), frozenset() if facts else None))
         self.problems |= flow.found
-        self.problems |= dict.fromkeys(self._homeless())
+        self.problems |= dict.fromkeys(self._misplaced())
 
     def missing(self, name: str) -> str:
         """The sentence for a pipeline that is not there."""
@@ -98,17 +101,16 @@ class Library:
         self.problems |= dict.fromkeys(file.problems)
         return runs(file)
 
-    def _homeless(self) -> Iterable[Located]:
-        """Steps that need a place where messages can be kept, for mailboxes without one."""
+    def _misplaced(self) -> Iterable[Located]:
+        """Steps that the mailboxes through which they are reached cannot carry out."""
         for name, mailbox in (self.settings.mailboxes if self.settings else {}).items():
             assert self.settings is not None
-            if None in mailbox.stores:
+            if refused := _refused(name, mailbox):
                 for file in self._reached(self.settings.pipeline_of(name)):
                     for entry in file.entries:
                         for trail, step in entry.steps:
-                            if step.word in _STORE_WORDS:
-                                told = f"`{step.word}` needs a store, and the mailbox `{name}` has `store: none`"
-                                yield file.source.locate(Problem(trail, told))
+                            if step.word in refused:
+                                yield file.source.locate(Problem(trail, refused[step.word]))
 
     def _reached(self, name: str | None) -> Iterable[PipelineFile]:
         waiting, seen = [name], set[str | None]()
@@ -117,6 +119,23 @@ class Library:
                 waiting += runs(file)
                 yield file
             seen.add(one)
+
+
+def _refused(name: str, mailbox: Mailbox) -> dict[str, str]:
+    """By word, why a mailbox cannot do it."""
+    told: dict[str, str] = {}
+    if mailbox.kind in _ANSWERLESS:
+        remedy = "use `quarantine`, `move` or `discard`"
+        told["reject"] = f"`reject` has nobody to answer: the mailbox `{name}` holds mail that was accepted; {remedy}"
+    if mailbox.kind == "pop3" and None in mailbox.stores:
+        for word in _STORE_WORDS - {"keep"}:
+            told[word] = (
+                f"`{word}` needs a `store`: POP3 cannot do it on the server, and the mailbox `{name}` names none"
+            )
+    elif None in mailbox.stores:
+        for word in _STORE_WORDS:
+            told[word] = f"`{word}` needs a store, and the mailbox `{name}` has `store: none`"
+    return told
 
 
 def runs(file: PipelineFile) -> list[str]:

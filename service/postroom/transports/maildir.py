@@ -52,31 +52,37 @@ def deliver(
     create: bool = True,
     root: Path | None = None,
     again: bool = True,
+    seen: bool = False,
 ) -> bool:
     """Put a message into a Maildir; False where an earlier try had put it there already.
 
     The name holds `key`, so that a repeated delivery finds the first one's work, in whatever state a mail
     reader has left it; `again`: whether there can have been one. `root`: the Maildir++ whose folder
-    `directory` is. Line ends become LF where the message has CRLF throughout. Raises Temporary, and Permanent
-    where the folder is missing and not to be created; both name `root`, since a folder may be named after
-    what a message says.
+    `directory` is. `seen`: it is no new mail, and lies in `cur` even without flags. Line ends become LF where the
+    message has CRLF throughout. Raises Temporary, and Permanent where the folder is missing and not to be created;
+    both name `root`, since a folder may be named after what a message says.
     """
     with explained(root or directory):
-        _prepare(directory, create=create, root=root)
+        prepare(directory, create=create, root=root)
         if again and _found(directory, key):
             return False
-        _deliver(unix(chunks), directory, f"{int(received.timestamp())}.{key}.{_host(host)}", flags)
+        name = f"{int(received.timestamp())}.{key}.{host_part(host)}"
+        _deliver(unix(chunks), directory, name, letters_of(flags), seen=seen)
         return True
 
 
-def _deliver(lines: Iterable[bytes | memoryview], directory: Path, name: str, flags: Iterable[str]) -> None:
+def letters_of(flags: Iterable[str]) -> str:
+    """The flags that a Maildir can carry, as they stand behind `:2,`."""
+    return "".join(sorted({LETTERS[flag.lower()] for flag in flags if holds(flag)}))
+
+
+def _deliver(lines: Iterable[bytes | memoryview], directory: Path, name: str, letters: str, *, seen: bool) -> None:
     # Two tries at once are possible, when one was stopped past its lease and goes on: were they to share a
     # file in tmp, the one could publish what the other is still writing.
     temporary = directory / "tmp" / f"{name}.{os.urandom(4).hex()}"
     try:
         size = _write(temporary, lines)
-        letters = "".join(sorted({LETTERS[flag.lower()] for flag in flags if holds(flag)}))
-        where, info = ("cur", f":2,{letters}") if letters else ("new", "")
+        where, info = ("cur", f":2,{letters}") if letters or seen else ("new", "")
         # What this could replace has the same key: the same message.
         temporary.rename(directory / where / f"{name},S={size}{info}")
     except BaseException:
@@ -86,13 +92,15 @@ def _deliver(lines: Iterable[bytes | memoryview], directory: Path, name: str, fl
     sync_directory(directory / where)
 
 
-def _prepare(directory: Path, *, create: bool, root: Path | None) -> None:
+def prepare(directory: Path, *, create: bool, root: Path | None) -> None:
+    """Make what is missing of a Maildir, or of a folder of `root`. Raises OSError, and Permanent where it is not to
+    be created."""
     if (directory / "new").is_dir() and (directory / "tmp").is_dir() and (directory / "cur").is_dir():
         return
     if not create and not directory.is_dir():
         raise Permanent(f"{root or directory}: there is no such folder, and it is not to be created")
     if root is not None and directory != root:
-        _prepare(root, create=True, root=None)
+        prepare(root, create=True, root=None)
     for sub in ("tmp", "cur", "new"):  # new last: whoever looks for it finds a whole Maildir
         make_directories(directory / sub)
     if root is not None and directory != root:
@@ -161,5 +169,6 @@ def blocks(chunks: Iterable[bytes | memoryview]) -> Iterator[bytes]:
             yield bytes(view[start : start + BLOCK])
 
 
-def _host(host: str) -> str:
+def host_part(host: str) -> str:
+    """A host's name as maildir(5) wants it in file names."""
     return host.replace("/", "\\057").replace(":", "\\072")

@@ -327,6 +327,39 @@ def test_without_a_store_nothing_can_be_kept(site: "Site") -> None:
     ]
 
 
+IMAP = "{url: 'imaps://u@h.example', password: p, pipeline: main}"
+POP3 = "{url: 'pop3s://u@h.example', password: p, pipeline: main}"
+STORED = "{url: 'pop3s://u@h.example', password: p, pipeline: main, store: m}"
+MAILDIR = "{url: 'maildir:m', pipeline: main}"
+
+
+@pytest.mark.parametrize("mailbox", [IMAP, POP3, STORED, MAILDIR])
+def test_a_mailbox_of_accepted_mail_has_nobody_to_reject_to(site: "Site", mailbox: str) -> None:
+    site.write(f"mailboxes: {{a: {mailbox}}}").pipeline("main", "rules: [{name: all, do: [{reject: no}]}]\n")
+    assert site.reviewed() == [
+        "main.yaml:1:35: rules[0].do[0].reject: `reject` has nobody to answer: the mailbox `a` holds mail that was accepted; "
+        "use `quarantine`, `move` or `discard`"
+    ]
+
+
+@pytest.mark.parametrize("step", ["{move: A}", "{copy: A}", "{flag: $Work}", "{unflag: $Work}"])
+def test_pop3_without_a_store_can_only_keep(site: "Site", step: str) -> None:
+    word = step[1:].partition(":")[0]
+    site.write(f"mailboxes: {{a: {POP3}}}").pipeline("main", f"rules: [{{name: all, do: [{step}, keep]}}]\n")
+    assert site.reviewed() == [
+        f"main.yaml:1:{28 + len(word) + 1}: rules[0].do[0].{word}: `{word}` needs a `store`: POP3 cannot do it on the server, and the mailbox "
+        "`a` names none"
+    ]
+
+
+@pytest.mark.parametrize("mailbox", [IMAP, STORED, MAILDIR])
+def test_where_there_is_a_place_everything_can_be_done_with_it(site: "Site", mailbox: str) -> None:
+    site.write(f"mailboxes: {{a: {mailbox}}}").pipeline(
+        "main", "rules: [{name: all, do: [{copy: A}, {flag: $Work}, {move: B}]}, {name: rest, do: keep}]\n"
+    )
+    assert site.reviewed() == []
+
+
 def test_settings_and_pipelines_are_told_together(site: "Site") -> None:
     site.write('logs: {frm: x}\nmailboxes: {a: {url: "stdin:", pipeline: main, store: m}}')
     assert len(told(site, "rules: [{name: a, do: mov}]")) == 2

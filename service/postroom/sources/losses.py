@@ -1,0 +1,44 @@
+"""How talking to a mail server ends early."""
+
+import re
+import ssl
+
+from postroom.errors import Permanent, Temporary
+from postroom.sources import Loss
+
+_TEXT_LIMIT = 200
+_ADDRESS = re.compile(r"\S+@\S+")
+
+
+class Lost(Temporary):
+    """The connection is gone, or was given up; `reason` is a label of metrics."""
+
+    def __init__(self, reason: Loss, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+class LoginRefused(Permanent):
+    """The server does not let us in. Only an operator can mend it, and may do so at the server: it is tried again,
+    far more slowly than a broken network."""
+
+
+def lost(error: Exception) -> Lost:
+    """What an error of the network means. Certificates: the operator can mend it, so its reason is told."""
+    match error:
+        case ssl.SSLCertVerificationError():
+            return Lost("tls", f"the server's certificate is not trusted: {error.verify_message}; see `tls-ca`")
+        case ssl.SSLError():
+            return Lost("tls", f"TLS failed: {error.reason or type(error).__name__}")
+        case TimeoutError():
+            return Lost("timeout", "the server does not answer in time")
+        case OSError():
+            return Lost("network", f"the server cannot be reached: {error.strerror or type(error).__name__}")
+        case _:
+            return Lost("network", f"the server cannot be reached: {type(error).__name__}")
+
+
+def readable(text: bytes) -> str:
+    """What a server said, fit for a log: short, printable, without addresses."""
+    said = "".join(char if char.isprintable() else " " for char in text[:4096].decode("utf-8", "replace"))
+    return _ADDRESS.sub("…", said).strip()[:_TEXT_LIMIT]
