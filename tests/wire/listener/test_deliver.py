@@ -12,7 +12,6 @@ import pytest
 
 from postroom.testing import Failures
 
-
 SCRIPT = Path(__file__).parents[3] / "deploy/postroom-deliver"
 LETTER = b"Subject: Lunch\n\nSunday?\n"
 
