@@ -9,7 +9,7 @@ from zipfile import ZipFile
 import pytest
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("service", "config", "pipelines", "pyproject.toml", "README.md", "LICENSE")
+SOURCES = ("service", "config", "deploy", "pipelines", "pyproject.toml", "README.md", "LICENSE")
 
 
 @pytest.fixture(scope="module")
@@ -39,8 +39,8 @@ def below(directory: Path) -> set[str]:
 
 def test_a_wheel_holds_one_package_and_what_is_told_of_it(wheel: Path) -> None:
     top = {name.split("/")[0] for name in names(wheel)}
-    assert {one for one in top if not one.endswith(".dist-info")} == {"postroom"}
-    assert len(top) == 2
+    assert {one for one in top if not one.endswith((".dist-info", ".data"))} == {"postroom"}
+    assert len(top) == 3
     assert {"postroom/__main__.py", "postroom/py.typed", "postroom/cli/filter.py"} <= names(wheel)
     assert not [name for name in names(wheel) if name.startswith("postroom/reference/")]
 
@@ -57,6 +57,13 @@ def test_a_wheel_holds_the_files_as_they_are_and_no_leftovers(wheel: Path) -> No
     with ZipFile(wheel) as archive:
         settings = archive.read("postroom/shipped/config/postroom.yaml")
     assert settings == (ROOT / "config/postroom.yaml").read_bytes()
+
+
+def test_a_wheel_brings_the_client_for_pipes_as_it_is(wheel: Path) -> None:
+    [script] = [name for name in names(wheel) if ".data/" in name]
+    assert script.endswith(".data/scripts/postroom-deliver")
+    with ZipFile(wheel) as archive:
+        assert archive.read(script) == (ROOT / "deploy/postroom-deliver").read_bytes()
 
 
 def test_init_from_a_wheel_copies_what_it_ships(wheel: Path, tmp_path: Path) -> None:

@@ -1,15 +1,15 @@
 """The pipelines of one directory: loaded by name together with what they run, and checked together."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from postroom.errors import Located, Misconfigured, Problem
 from postroom.pipeline.pipeline import Pipeline
-from postroom.settings.document import Source
+from postroom.settings.document import Source, Trail
 from postroom.settings.flow import Flow, Way
 from postroom.settings.load import Missing
-from postroom.settings.mailboxes import Mailbox
+from postroom.settings.mailboxes import Mailbox, recipients
 from postroom.settings.model import Settings
 from postroom.settings.pipelines import PipelineFile, read_pipeline
 from postroom.settings.words import Words
@@ -105,8 +105,9 @@ class Library:
         """Steps that the mailboxes through which they are reached cannot carry out."""
         for name, mailbox in (self.settings.mailboxes if self.settings else {}).items():
             assert self.settings is not None
-            if refused := _refused(name, mailbox):
-                for file in self._reached(self.settings.pipeline_of(name)):
+            refused = _refused(name, mailbox)
+            for pipeline in _narrow(mailbox, self.settings.pipeline_of(name)) if refused else ():
+                for file in self._reached(pipeline):
                     for entry in file.entries:
                         for trail, step in entry.steps:
                             if step.word in refused:
@@ -170,19 +171,33 @@ def load_pipelines(
 def read_mailboxes(library: Library, settings: Settings) -> list[str]:
     """Read the pipelines of all mailboxes; answers with their names."""
     found = []
-    for mailbox, one in settings.mailboxes.items():
-        name = settings.pipeline_of(mailbox)
-        if name is None:
-            continue  # told by the settings
+    for trail, name in _named(settings):
         if library.read(name):
             found.append(name)
             continue
-        trail = ("mailboxes", mailbox, "pipeline") if one.pipeline else ("defaults", "pipeline")
         library.problems[settings.source.locate(Problem(trail, _unnamed(library, settings.source, trail, name)))] = None
     return list(dict.fromkeys(found))
 
 
-def _unnamed(library: Library, source: Source, trail: tuple[str, ...], name: str) -> str:
+def _named(settings: Settings) -> Iterator[tuple[Trail, str]]:
+    """Pipelines that mailboxes name, and where; one that names none is told by the settings."""
+    for mailbox, one in settings.mailboxes.items():
+        if name := settings.pipeline_of(mailbox):
+            yield ("mailboxes", mailbox, "pipeline") if one.pipeline else ("defaults", "pipeline"), name
+        for number, recipient in enumerate(recipients(one)):
+            if recipient.pipeline:
+                yield ("mailboxes", mailbox, "recipients", number, "pipeline"), recipient.pipeline
+
+
+def _narrow(mailbox: Mailbox, pipeline: str | None) -> list[str | None]:
+    """The pipelines of a mailbox that cannot do all: of a listener those whose recipients have no store."""
+    own = [one.pipeline for one in recipients(mailbox)]
+    if not own:
+        return [pipeline]
+    return [one or pipeline for one, store in zip(own, mailbox.stores, strict=True) if store is None]
+
+
+def _unnamed(library: Library, source: Source, trail: Trail, name: str) -> str:
     # A value from the environment may be a secret in the wrong place.
     return "there is no pipeline of this name" if trail in source.replaced else library.missing(name)
 

@@ -10,7 +10,16 @@ from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    WithJsonSchema,
+    model_validator,
+)
 
 from postroom.model import Model
 from postroom.pipeline.plan import Plan
@@ -86,6 +95,23 @@ def _octal(text: str) -> str:
     if not re.fullmatch("0?[0-7]{3}", text):
         raise ValueError('must be a mode in quotes, such as "0660"')
     return text
+
+
+def _glob(pattern: str) -> str:
+    from postroom.pipeline.globs import Glob
+
+    Glob(pattern)
+    return pattern
+
+
+def _templated(store: object) -> object:
+    """A store may be made of the recipient's address: nothing else is known of a message before it comes."""
+    if isinstance(store, str) and "{" in store:
+        from postroom.pipeline.templates import PathTemplate
+
+        if others := sorted(PathTemplate(store).names - {"recipient"}):
+            raise ValueError(f"is made of the recipient alone, as in {{{{ recipient.local }}}}; not of `{others[0]}`")
+    return store
 
 
 def is_loopback(host: str) -> bool:
@@ -295,14 +321,19 @@ class Pop3Mailbox(Account):
         return self.keep_on_server is True or (self.store is None and plan.settlement.place == "kept")
 
 
+StoreOf = Annotated[Store, BeforeValidator(_templated)]
+
+
 class Recipient(Model):
     """Whom a listener takes mail for, and where that goes. The first that matches wins."""
 
     model_config = _CONFIG
 
-    to: str = Field(min_length=1, description="A glob over the address: `*@example.com`; `*` is everybody.")
+    to: Annotated[str, AfterValidator(_glob)] = Field(
+        min_length=1, description="A glob over the address: `*@example.com`; `*` is everybody."
+    )
     pipeline: Name | None = Field(default=None, description="Default: the mailbox's.")
-    store: Store = Field(
+    store: StoreOf = Field(
         default=None,
         description="The Maildir++ of these recipients, with `{{ recipient.local }}`, `.domain`, `.detail`; `none`: "
         "nothing can be kept. Default: the mailbox's.",
@@ -324,8 +355,8 @@ class ListenerMailbox(Mailbox):
         AfterValidator(_listening),
         WithJsonSchema({"type": "string", "pattern": r"^(lmtp\+unix:|lmtp://|smtp://)."}),
     ] = Field(description="`lmtp://ADDRESS:PORT`, `lmtp+unix:PATH` or `smtp://ADDRESS:PORT`.")
-    store: Store = Field(
-        default=None, description="The Maildir++ of recipients that name none; `none`: nothing can be kept."
+    store: StoreOf = Field(
+        default=None, description="The Maildir++ of recipients that name none, likewise; `none`: nothing can be kept."
     )
     recipients: Annotated[tuple[Recipient, ...], Field(min_length=1)] = Field(
         description="Whom mail is taken for; everybody else is refused with 550 5.1.1."
@@ -359,6 +390,11 @@ class ListenerMailbox(Mailbox):
         return tuple(one.store if one.own_store else self.store for one in self.recipients)
 
 
+def recipients(mailbox: Mailbox) -> tuple[Recipient, ...]:
+    """Whom a mailbox takes mail for; only listeners are asked that."""
+    return mailbox.recipients if isinstance(mailbox, ListenerMailbox) else ()
+
+
 AnyMailbox = Annotated[
     Annotated[StdinMailbox, Tag("stdin")]
     | Annotated[MaildirMailbox, Tag("maildir")]
@@ -369,5 +405,5 @@ AnyMailbox = Annotated[
 ]
 __all__ = [
     "FORMS", "Account", "AnyMailbox", "ImapMailbox", "ListenerMailbox", "Mailbox", "MaildirMailbox", "Pop3Mailbox",
-    "Recipient", "StdinMailbox",
+    "Recipient", "StdinMailbox", "recipients",
 ]  # fmt: skip

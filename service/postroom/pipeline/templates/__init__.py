@@ -56,6 +56,11 @@ class Template:
         return text
 
     @property
+    def names(self) -> frozenset[str]:
+        """Values that it uses: `recipient`, `received`."""
+        return frozenset(path[0] for path in self._paths)
+
+    @property
     def groups(self) -> frozenset[str]:
         """Named groups of patterns that it uses: `{{ match.number }}`."""
         return frozenset(path[1] for path in self._paths if path[0] == "match" and len(path) > 1)
