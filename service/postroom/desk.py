@@ -12,7 +12,7 @@ from typing import Literal, ParamSpec, TypeVar
 
 from postroom.errors import Permanent, PostroomError, Temporary
 from postroom.intake import Intake
-from postroom.ledger import Batch, Cursor, Ledger, Owner, Recorded, Refused, Row, Settled, Unsettled, Watched
+from postroom.ledger import Batch, Cursor, Ledger, Owner, Recorded, Refused, Row, Settled, Unsettled, Waiting, Watched
 from postroom.message import edited
 from postroom.settings import Settings
 from postroom.sources import Loss
@@ -143,7 +143,7 @@ class MailboxDesk:
         rows = await self._office.call(self._office.ledger.unsettled, self.mailbox, folder=folder, limit=limit)
         return [Settlement.of(row) for row in rows]
 
-    async def settled(self, answers: Sequence[Settled | Unsettled]) -> None:
+    async def settled(self, answers: Sequence[Settled | Unsettled | Waiting]) -> None:
         done = [answer for answer in answers if isinstance(answer, Settled)]
         left = [answer for answer in answers if isinstance(answer, Unsettled)]
         waiting = []
@@ -152,7 +152,8 @@ class MailboxDesk:
             if shown is not None:
                 since = shown.row.planned_at or shown.row.received_at
                 waiting.append((answer, self._next_try(answer.error, shown.row.tries, since=since)))
-        await self._office.call(self._office.ledger.settle, self.mailbox, done, waiting)
+        until = [answer for answer in answers if isinstance(answer, Waiting)]
+        await self._office.call(self._office.ledger.settle, self.mailbox, done, waiting, until)
 
     def _next_try(self, error: PostroomError, tries: int, *, since: datetime) -> datetime | None:
         retry, now = self._office.settings.retry, self._office.clock()

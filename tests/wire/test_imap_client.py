@@ -9,8 +9,8 @@ from postroom.settings.mailboxes import ImapMailbox
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.fetched import fetched
 from postroom.sources.imap.losses import LoginRefused, Lost
-from wire import accounts
-from wire.dovecot import POOR, Dovecot, token
+from servers import accounts
+from servers.dovecot import POOR, Dovecot, token
 
 MESSAGE = b"Subject: hello\r\n\r\nbody\r\n"
 

@@ -10,9 +10,9 @@ from postroom.sources.imap import sockets
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.fetched import fetched
 from postroom.sources.imap.losses import LoginRefused, Lost
-from wire import accounts
-from wire.dovecot import Dovecot
-from wire.liar import Peer, lying
+from servers import accounts
+from servers.dovecot import Dovecot
+from servers.liar import Peer, lying
 
 
 async def lost_by(*scripts: object, **keys: object) -> Lost:

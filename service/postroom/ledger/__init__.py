@@ -37,6 +37,7 @@ from postroom.ledger.rows import (
     Shown,
     State,
     Unsettled,
+    Waiting,
     Watched,
 )
 
@@ -73,6 +74,7 @@ __all__ = [
     "Shown",
     "State",
     "Unsettled",
+    "Waiting",
     "Watched",
     "message_key",
 ]

@@ -28,6 +28,7 @@ from postroom.ledger.rows import (
     Settled,
     Shown,
     Unsettled,
+    Waiting,
     Watched,
 )
 from postroom.pipeline.tools import Reservation
@@ -145,10 +146,15 @@ class Ledger:
         return settlements.unsettled_mailboxes(self._database)
 
     def settle(
-        self, mailbox: str, settled: Sequence[Settled], unsettled: Sequence[tuple[Unsettled, datetime | None]] = ()
+        self,
+        mailbox: str,
+        settled: Sequence[Settled],
+        unsettled: Sequence[tuple[Unsettled, datetime | None]] = (),
+        waiting: Sequence[Waiting] = (),
     ) -> None:
-        """What the source confirmed, and what it did not: that waits until the time beside it, or is dead."""
-        settlements.settle(self._database, mailbox, settled, unsettled)
+        """What the source confirmed, what it did not (that waits until the time beside it, or is dead), and what it
+        will do later."""
+        settlements.settle(self._database, mailbox, settled, unsettled, waiting)
 
     def wanted(self, mailbox: str, folder: str, limit: int) -> tuple[Row, ...]:
         """Messages known by key only whose next try has come."""

@@ -281,6 +281,14 @@ class Unsettled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Waiting:
+    """Nothing is to be done at the source before that time (`keep-on-server`); no failure, and not asked until then."""
+
+    message: int
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Load:
     """What of a mailbox is being worked on right now, without what waits for a later try."""
 

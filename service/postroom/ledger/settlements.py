@@ -10,7 +10,7 @@ from postroom.ledger.database import Database, Now
 from postroom.ledger.intake import insert_arrivals
 from postroom.ledger.memory import release_reservations
 from postroom.ledger.reading import LISTED, row
-from postroom.ledger.rows import ENDED, OPEN, Load, Row, Settled, State, Unsettled
+from postroom.ledger.rows import ENDED, OPEN, Load, Row, Settled, State, Unsettled, Waiting
 from postroom.ledger.tables import identity, message
 
 _DUE = message.c.next_try_at <= Now()
@@ -25,6 +25,7 @@ _POSTPONED = (
     .where(_OF_ID, message.c.state.in_([State.DONE, State.WANTED]))
     .values(tries=message.c.tries + 1, next_try_at=bindparam("at"), error=bindparam("why"))
 )
+_LATER = update(message).where(_OF_ID, message.c.state == State.DONE).values(next_try_at=bindparam("at"))
 _DIED = (
     update(message)
     .where(_OF_ID, message.c.state.in_([State.DONE, State.WANTED]))
@@ -50,16 +51,22 @@ def unsettled_mailboxes(database: Database) -> frozenset[str]:
 
 
 def settle(
-    database: Database, mailbox: str, settled: Sequence[Settled], unsettled: Sequence[tuple[Unsettled, datetime | None]]
+    database: Database,
+    mailbox: str,
+    settled: Sequence[Settled],
+    unsettled: Sequence[tuple[Unsettled, datetime | None]],
+    waiting: Sequence[Waiting] = (),
 ) -> None:
     """done → settled as the source confirmed, with copies of our own that are no new mail; others wait until the
-    time beside them, or are dead where there is none."""
+    time beside them, or are dead where there is none; and some are not to be settled yet."""
     with database.writing() as connection:
         if settled:
             connection.execute(_SETTLED, [{"of_id": each.message, "how": each.outcome} for each in settled])
         for each, at in unsettled:
             why = {"of_id": each.message, "why": clean_error(str(each.error))}
             connection.execute(*((_DIED, why) if at is None else (_POSTPONED, why | {"at": micros(at)})))
+        if waiting:
+            connection.execute(_LATER, [{"of_id": each.message, "at": micros(each.until)} for each in waiting])
         own = [arrival for each in settled for arrival in each.own]
         if own:
             insert_arrivals(connection, database, clean(mailbox), own)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from postroom.errors import PostroomError
-from postroom.ledger.rows import Batch, Cursor, Recorded, Refused, Row, Settled, Unsettled
+from postroom.ledger.rows import Batch, Cursor, Recorded, Refused, Row, Settled, Unsettled, Waiting
 from postroom.settings.mailboxes import Mailbox
 from postroom.sources.settlement import Settlement
 from postroom.spool import Blob, Draft
@@ -88,8 +88,8 @@ class Desk(Protocol):
     async def unsettled(self, folder: str | None = None, limit: int = 200) -> Sequence[Settlement]:
         """What is done and not settled yet, oldest first; of one folder or of all."""
 
-    async def settled(self, answers: Sequence[Settled | Unsettled]) -> None:
-        """What the source confirmed, or why it did not. A settlement that is left out is asked again."""
+    async def settled(self, answers: Sequence[Settled | Unsettled | Waiting]) -> None:
+        """What the source confirmed, why it did not, or when it will. A settlement that is left out is asked again."""
 
     def content(self, work: Settlement) -> AbstractAsyncContextManager[Sequence[bytes | memoryview]]:
         """The message as edited by its plan, in pieces (for a rewrite). Raises Temporary when it cannot be read."""

@@ -30,13 +30,8 @@ def customary(special: str) -> tuple[str, ...]:
     return _CUSTOMARY.get(special.lower(), (special.lstrip("\\"),))
 
 
-def same(one: str, other: str) -> bool:
-    """Whether two names mean one folder: INBOX in any case (RFC 3501 5.1), all others as they stand."""
-    return folded(one) == folded(other)
-
-
 def folded(name: str) -> str:
-    """The name with INBOX in capitals, also as the first level."""
+    """The name with INBOX in capitals, also as the first level: it means the same in any case (RFC 3501 5.1)."""
     first, slash, rest = name.partition("/")
     return f"INBOX{slash}{rest}" if first.upper() == "INBOX" else name
 
@@ -61,6 +56,10 @@ class Naming:
             inner = inner.replace("/", self.delimiter)
         is_inbox = inner == "INBOX" or (self.delimiter and inner.startswith(f"INBOX{self.delimiter}"))
         return inner if is_inbox or not self.prefix or inner.startswith(self.prefix) else self.prefix + inner
+
+    def same(self, one: str, other: str) -> bool:
+        """Whether two operators' names mean one folder of this server."""
+        return self.placed(one) == self.placed(other)
 
     def encoded(self, name: str) -> str:
         return name if self.utf8 else mutf7.encode(name)

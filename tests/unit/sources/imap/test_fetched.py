@@ -7,7 +7,7 @@ from postroom.sources.imap.fetched import Fetched, fetched
 from postroom.sources.imap.parser import Parser
 from postroom.sources.imap.responses import Data
 
-REPLIES = Path(__file__).parents[3] / "wire" / "replies"
+REPLIES = Path(__file__).parents[3] / "servers" / "replies"
 
 
 def read(octets: bytes) -> dict[int, Fetched]:

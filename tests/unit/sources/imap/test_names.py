@@ -2,7 +2,7 @@
 
 import pytest
 
-from postroom.sources.imap.names import Naming, folded, same
+from postroom.sources.imap.names import Naming, folded
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,11 @@ def test_a_name_comes_back_as_it_was_given(naming: Naming, name: str) -> None:
 
 
 def test_only_inbox_is_the_same_in_any_case() -> None:
-    assert same("inbox", "INBOX")
-    assert same("Inbox/a", "INBOX/a")
-    assert not same("archive", "Archive")
+    assert Naming().same("inbox", "INBOX")
+    assert Naming().same("Inbox/a", "INBOX/a")
+    assert not Naming().same("archive", "Archive")
     assert folded("Inbox") == "INBOX"
+
+
+def test_a_name_below_the_namespace_is_the_same_with_and_without_its_prefix() -> None:
+    assert Naming(prefix="INBOX.", delimiter=".").same("Archive", "INBOX/Archive")

@@ -11,7 +11,7 @@ from postroom.sources.imap.parser import Parser, Pieces, Unparsable
 from postroom.sources.imap.responses import Data
 from postroom.sources.imap.values import values
 
-REPLIES = Path(__file__).parents[3] / "wire" / "replies"
+REPLIES = Path(__file__).parents[3] / "servers" / "replies"
 
 
 def test_a_literal_belongs_to_its_response() -> None:

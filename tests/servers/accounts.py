@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from postroom.settings.mailboxes import ImapMailbox
-from wire.dovecot import PASSWORD, Dovecot
+from servers.dovecot import PASSWORD, Dovecot
 
 Way = Callable[..., ImapMailbox]
 
