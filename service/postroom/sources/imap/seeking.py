@@ -1,0 +1,42 @@
+"""Looking whether an earlier try, whose end nobody recorded, has already put a message into a folder."""
+
+import asyncio
+from collections.abc import Collection
+
+from postroom.sources.imap import bodies
+from postroom.sources.imap.connection import Imap
+from postroom.sources.imap.fetched import fetched
+from postroom.sources.imap.folder import Selected
+from postroom.sources.imap.jobs import Job, Landed
+from postroom.sources.imap.markers import FIELD
+from postroom.sources.imap.names import quoted
+
+# An earlier try was not long ago: its copies are among the newest of the folder.
+RECENT = 5_000
+
+
+async def copies(imap: Imap, folder: str, jobs: Collection[Job]) -> dict[int, Landed]:
+    """By UID of the original: where an equal message lies in the folder. Leaves that folder selected."""
+    there = await Selected.open(imap, folder, asyncio.Event(), examine=True)
+    sizes = {job.work.size for job in jobs if job.work.sha256}
+    low = max(1, await there.end() - RECENT)
+    reply = await imap.call("UID", "FETCH", f"{low}:*", "(UID RFC822.SIZE)")
+    told = {uid: one.size for uid, one in fetched(reply.require().data).items() if uid >= low}
+    candidates = {uid: size for uid, size in told.items() if size is not None and size in sizes}
+    found = {digest: uid for uid, digest in (await bodies.digests(imap, candidates)).items()}
+    return {
+        job.uid: Landed(there.validity, found[job.work.sha256])
+        for job in jobs
+        if job.work.sha256 is not None and job.work.sha256 in found
+    }
+
+
+async def marked(imap: Imap, folder: str, identity: str) -> Landed | None:
+    """Where a changed message of ours lies in the folder. Leaves that folder selected."""
+    there = await Selected.open(imap, folder, asyncio.Event(), examine=True)
+    reply = await imap.call("UID", "SEARCH", "HEADER", FIELD, quoted(identity))
+    for data in reply.require().named("SEARCH"):
+        for value in reversed(data.values()):
+            if isinstance(value, bytes) and value.isdigit():
+                return Landed(there.validity, int(value))
+    return None

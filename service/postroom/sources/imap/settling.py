@@ -1,0 +1,248 @@
+"""What is done becomes visible in the mailbox: flags, copies, moves and deletions of one folder, in batches.
+
+An OK proves nothing: before anything is done, UIDVALIDITY and presence are checked, and after a move COPYUID. What is
+gone the user took away, and the user wins. Every step may be repeated.
+"""
+
+import re
+from collections import defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from postroom.errors import PostroomError
+from postroom.ledger.rows import Waiting
+from postroom.settings.mailboxes import ImapMailbox
+from postroom.sources import Desk
+from postroom.sources.imap import seeking
+from postroom.sources.imap.acts import Act, Put, Remove, Stay, act_of, removal
+from postroom.sources.imap.folder import Key, Selected
+from postroom.sources.imap.jobs import Job, Landed
+from postroom.sources.imap.losses import Lost
+from postroom.sources.imap.moving import Mover, Results
+from postroom.sources.imap.owning import Owning
+from postroom.sources.imap.rewriting import Rewriter
+from postroom.sources.imap.targets import Targets
+from postroom.sources.settlement import Settlement
+
+SEEN = "\\Seen"
+# A clock of ours and one of the database may differ so much.
+_MARGIN = timedelta(minutes=1)
+_FLAG = re.compile(r"\\?[^\s\x00-\x1f\x7f-\U0010ffff(){%*\"\\\]]+")
+
+
+@dataclass(eq=False)
+class Attempts:
+    """Which settlements may have been begun before, so that copies may be there already: those that were done before
+    this process watched the mailbox, and those whose commands nobody saw the end of."""
+
+    since: datetime
+    _begun: set[int] = field(default_factory=set)
+
+    def may_have_been(self, work: Settlement) -> bool:
+        return work.message in self._begun or work.planned is None or work.planned < self.since + _MARGIN
+
+    def begin(self, jobs: Iterable[Job]) -> None:
+        self._begun.update(job.work.message for job in jobs)
+
+    def end(self, jobs: Iterable[Job]) -> None:
+        self._begun.difference_update(job.work.message for job in jobs)
+
+
+@dataclass(eq=False, kw_only=True)
+class Settler:
+    """Of one selected folder."""
+
+    account: ImapMailbox
+    selected: Selected
+    desk: Desk
+    targets: Targets
+    owning: Owning
+    attempts: Attempts
+    clock: Callable[[], datetime]
+
+    def __post_init__(self) -> None:
+        self.mover = Mover(self.selected)
+        self.rewriter = Rewriter(self.selected, self.desk, self.owning)
+
+    async def settle(self) -> int:
+        """Do what is to be done now; answers how many settlements there were. Raises Lost, Temporary."""
+        works = await self.desk.unsettled(self.selected.name)
+        jobs = [self._job(work) for work in works]
+        if jobs:
+            try:
+                await self._work_off(jobs)
+            finally:
+                answered = [job for job in jobs if job.answer is not None]
+                await self.desk.settled([job.answer for job in answered if job.answer is not None])
+                self.attempts.end(answered)
+        return len(jobs)
+
+    def _job(self, work: Settlement) -> Job:
+        key = Key.read(work.key)
+        job = Job(work=work, uid=key.uid if key else 0)
+        if key is None or key.validity != self.selected.validity:
+            job.vanish()
+        return job
+
+    async def _work_off(self, jobs: Sequence[Job]) -> None:
+        acts = self._acts(jobs)
+        await self._find(_open(jobs))
+        await self._flag(_open(jobs), acts)
+        await self._each_target(self._copied(_open(jobs)), self._copy)
+        moves: dict[tuple[str, bool], list[Job]] = defaultdict(list)
+        for job in _open(jobs):
+            match acts[job.uid]:
+                case Put(folder, create, edited) if edited:
+                    await self._rewrite(job, folder, create)
+                case Put(folder, create):
+                    moves[folder, create].append(job)
+                case _:
+                    pass
+        await self._each_target(moves, self._move)
+        await self._remove([job for job in _open(jobs) if isinstance(acts[job.uid], Remove)])
+        for job in _open(jobs):
+            job.succeed()
+
+    def _acts(self, jobs: Iterable[Job]) -> dict[int, Act]:
+        """What is to be done with each; one whose time has not come is answered."""
+        acts: dict[int, Act] = {}
+        for job in _open(jobs):
+            act = act_of(job.work, self.account, self.selected, self.clock())
+            if isinstance(act, Waiting):
+                job.answer = act
+            else:
+                acts[job.uid] = act
+        return acts
+
+    async def _find(self, jobs: Sequence[Job]) -> None:
+        found = await self.mover.present([job.uid for job in jobs])
+        self.selected.require()
+        for job in jobs:
+            if job.uid in found:
+                job.flags = found[job.uid].flags or frozenset()
+            else:
+                job.vanish()
+
+    async def _flag(self, jobs: Sequence[Job], acts: Mapping[int, Act]) -> None:
+        """Only what differs: +FLAGS and -FLAGS of what was read just before."""
+        groups: dict[tuple[str, frozenset[str]], list[Job]] = defaultdict(list)
+        for job in jobs:
+            act = acts[job.uid]
+            has = {flag.lower() for flag in job.flags}
+            seen = {SEEN} if isinstance(act, Stay) and act.seen else set()
+            add = frozenset(flag for flag in job.work.add | seen if flag.lower() not in has and self._can_hold(flag))
+            remove = frozenset(flag for flag in job.work.remove if flag.lower() in has)
+            for sign, flags in (("+", add), ("-", remove)):
+                if flags:
+                    groups[sign, flags].append(job)
+        for (sign, flags), changed in groups.items():
+            try:
+                await self.mover.store([job.uid for job in changed], sign, flags)
+            except Lost:
+                raise
+            except PostroomError as error:
+                _fail(changed, error)
+
+    def _can_hold(self, flag: str) -> bool:
+        return bool(_FLAG.fullmatch(flag)) and self.selected.can_store(flag)
+
+    def _copied(self, jobs: Iterable[Job]) -> dict[tuple[str, bool], list[Job]]:
+        wanted: dict[tuple[str, bool], list[Job]] = defaultdict(list)
+        for job in jobs:
+            for folder in dict.fromkeys(job.work.copies):
+                wanted[folder, job.work.create].append(job)
+        return wanted
+
+    async def _each_target(
+        self, groups: Mapping[tuple[str, bool], Sequence[Job]], act: Callable[[str, Sequence[Job]], Awaitable[None]]
+    ) -> None:
+        """For each folder that messages go to, made where it is missing; one that cannot be had fails its own only."""
+        for (folder, create), jobs in groups.items():
+            waiting = _open(jobs)
+            if not waiting:
+                continue
+            try:
+                name = await self.targets.find(folder, create=create)
+                await act(name, waiting)
+            except Lost:
+                raise
+            except PostroomError as error:
+                _fail(waiting, error)
+            if any(job.answer is not None for job in waiting):
+                self.targets.forget(folder)
+
+    async def _copy(self, folder: str, jobs: Sequence[Job]) -> None:
+        before = await self._before(folder, jobs)
+        fresh = [job for job in jobs if job.uid not in before]
+        await self._announce(folder, fresh)
+        results = await self.mover.copy([job.uid for job in fresh], folder) if fresh else {}
+        self._note(folder, jobs, before | results)
+
+    async def _move(self, folder: str, jobs: Sequence[Job]) -> None:
+        atomic = self.selected.imap.has("MOVE")
+        before = {} if atomic else await self._before(folder, jobs)
+        fresh = [job for job in jobs if job.uid not in before]
+        await self._announce(folder, fresh)
+        results = await self.mover.move([job.uid for job in fresh], folder) if fresh else {}
+        await self.mover.remove(before.keys())
+        self._note(folder, jobs, before | results)
+
+    async def _before(self, folder: str, jobs: Sequence[Job]) -> Results:
+        """What an earlier try has put there already."""
+        doubtful = [job for job in jobs if self.attempts.may_have_been(job.work)]
+        if not doubtful:
+            return {}
+        try:
+            return dict(await seeking.copies(self.selected.imap, folder, doubtful))
+        finally:
+            await self.selected.again()
+
+    async def _announce(self, folder: str, jobs: Sequence[Job]) -> None:
+        self.attempts.begin(jobs)
+        await self.owning.expect(folder, jobs)
+
+    def _note(self, folder: str, jobs: Iterable[Job], results: Results) -> None:
+        for job in jobs:
+            match results.get(job.uid):
+                case None:
+                    job.vanish()
+                case Landed() as landed:
+                    self.owning.note(folder, job, landed)
+                case error:
+                    job.fail(error)
+
+    async def _rewrite(self, job: Job, folder: str, create: bool) -> None:
+        try:
+            name = await self.targets.find(folder, create=create)
+            doubtful = self.attempts.may_have_been(job.work)
+            self.attempts.begin([job])
+            await self.rewriter.put(job, name, doubtful=doubtful)
+            await self._remove([job])
+        except Lost:
+            raise
+        except PostroomError as error:
+            job.fail(error)
+            self.targets.forget(folder)
+
+    async def _remove(self, jobs: Sequence[Job]) -> None:
+        if not jobs:
+            return
+        if isinstance(act := removal(self.selected), Put):
+            await self._each_target({(act.folder, act.create): jobs}, self._move)
+            return
+        try:
+            await self.mover.remove([job.uid for job in jobs])
+        except Lost:
+            raise
+        except PostroomError as error:
+            _fail(jobs, error)
+
+
+def _open(jobs: Iterable[Job]) -> list[Job]:
+    return [job for job in jobs if job.answer is None]
+
+
+def _fail(jobs: Iterable[Job], error: PostroomError) -> None:
+    for job in _open(jobs):
+        job.fail(error)
