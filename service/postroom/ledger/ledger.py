@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from postroom.ledger import claims, intake, leases, memory, queries, settlements, transitions, upkeep, watching
+from postroom.ledger.backlog import Backlog, find_backlogs
 from postroom.ledger.claims import Lease
 from postroom.ledger.columns import span
 from postroom.ledger.database import Database, connect
@@ -232,6 +233,10 @@ class Ledger:
     def show(self, number: int) -> Shown | None:
         """One message with plan and effects."""
         return queries.show(self._database, number)
+
+    def backlogs(self) -> Mapping[str, Backlog]:
+        """Mailboxes with messages that have not ended yet."""
+        return find_backlogs(self._database)
 
     def counts(self) -> Counts:
         """The ledger at a glance."""
