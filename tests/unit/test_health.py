@@ -11,7 +11,7 @@ import pytest
 
 from postroom.errors import Temporary
 from postroom.health import CLIENTS, Check, Health, Pulse
-from postroom.metrics import Metrics
+from postroom.metrics.prometheus import Metrics
 
 WELL: dict[str, Check] = {"ledger": lambda: None, "queue": lambda: None}
 

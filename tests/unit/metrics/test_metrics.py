@@ -8,7 +8,8 @@ from typing import get_args
 import pytest
 
 from postroom.message.defects import Defect
-from postroom.metrics import Metrics, Names, Outcome, Result
+from postroom.metrics import Outcome, Result
+from postroom.metrics.prometheus import Metrics, Names
 from postroom.pipeline.plan import Plan, RuleTrace, Trace
 from postroom.sources import Loss
 
@@ -27,30 +28,30 @@ def planned(pipeline: str, *rules: tuple[str, bool | None]) -> Plan:
 
 
 TELLING: dict[str, tuple[Told, str, dict[str, str]]] = {
-    "processed": (
-        lambda m: m.processed("support", "main", "moved"),
+    "ended": (
+        lambda m: m.ended("support", "main", "moved"),
         "messages_total",
         {"mailbox": "support", "pipeline": "main", "outcome": "moved"},
     ),
     "message seconds": (
-        lambda m: m.processed("support", "main", "kept", timedelta(seconds=3)),
+        lambda m: m.worked("support", timedelta(seconds=3)),
         "message_seconds_count",
         {"mailbox": "support"},
     ),
     "rules": (
-        lambda m: m.rules(planned("main", ("Junk", True), ("Bills", None))),
+        lambda m: m.planned(planned("main", ("Junk", True), ("Bills", None))),
         "rules_matched_total",
         {"pipeline": "main", "rule": "Junk"},
     ),
-    "defects": (lambda m: m.defects([Defect.BAD_DATE]), "defects_total", {"defect": "bad-date"}),
+    "defects": (lambda m: m.planned(planned("main"), [Defect.BAD_DATE]), "defects_total", {"defect": "bad-date"}),
     "step": (lambda m: m.step("move", 0.01), "step_seconds_count", {"word": "move"}),
     "effect": (lambda m: m.effect("file", "later", 0.5), "effects_total", {"word": "file", "result": "later"}),
     "effect seconds": (lambda m: m.effect("file", "done", 0.5), "effect_seconds_count", {"word": "file"}),
     "rung": (lambda m: m.rung("sweep"), "queue_rings_total", {"reason": "sweep"}),
     "connected": (lambda m: m.connected("support", up=True), "mailbox_connected", {"mailbox": "support"}),
     "paused": (lambda m: m.paused("support", up=True), "mailbox_paused", {"mailbox": "support"}),
-    "reconnected": (
-        lambda m: m.reconnected("support", "bye"),
+    "lost": (
+        lambda m: m.lost("support", "bye"),
         "mailbox_reconnects_total",
         {"mailbox": "support", "reason": "bye"},
     ),
@@ -73,7 +74,7 @@ def test_what_happened_is_counted_under_its_labels(tell: Told, name: str, labels
 
 def test_a_rule_that_did_not_hold_or_of_which_nobody_knows_is_not_counted() -> None:
     metrics = Metrics(NAMES)
-    metrics.rules(planned("main", ("Junk", False), ("Bills", None)))
+    metrics.planned(planned("main", ("Junk", False), ("Bills", None)))
     assert "rules_matched_total{" not in text(metrics)
 
 
@@ -86,7 +87,7 @@ def test_the_time_of_the_last_look_is_shown() -> None:
 def test_a_lost_connection_is_no_connection() -> None:
     metrics = Metrics(NAMES)
     metrics.connected("support", up=True)
-    metrics.reconnected("support", "timeout")
+    metrics.lost("support", "timeout")
     assert value(metrics, "mailbox_connected", mailbox="support") == 0
 
 
@@ -104,14 +105,15 @@ def text(metrics: Metrics) -> str:
 
 
 def tell_hostile(metrics: Metrics) -> None:
-    metrics.processed(HOSTILE, HOSTILE, "kept", timedelta(days=-1))
-    metrics.rules(planned(HOSTILE, (HOSTILE, True)))
-    metrics.rules(planned("main", (HOSTILE, True)))
+    metrics.ended(HOSTILE, HOSTILE, "kept")
+    metrics.worked(HOSTILE, timedelta(days=-1))
+    metrics.planned(planned(HOSTILE, (HOSTILE, True)))
+    metrics.planned(planned("main", (HOSTILE, True)))
     metrics.step(HOSTILE, 1)
     metrics.effect(HOSTILE, "done", 1)
     metrics.watching(HOSTILE)
     metrics.looked(HOSTILE)
-    metrics.reconnected(HOSTILE, HOSTILE)  # type: ignore[arg-type]  # what a bug could bring
+    metrics.lost(HOSTILE, HOSTILE)  # type: ignore[arg-type]  # what a bug could bring
     metrics.login_refused(HOSTILE)
     metrics.uidvalidity_changed(HOSTILE)
     metrics.listener_reply(HOSTILE, 99999)
@@ -130,7 +132,7 @@ def test_a_hostile_label_value_becomes_other() -> None:
 def test_a_thousand_hostile_names_make_one_series() -> None:
     metrics = Metrics(NAMES)
     for number in range(1000):
-        metrics.processed(f"mailbox {number}", f"pipeline {number}", "kept")
+        metrics.ended(f"mailbox {number}", f"pipeline {number}", "kept")
     assert len(re.findall(r"^postroom_messages_total\{", text(metrics), re.MULTILINE)) == 1
 
 
@@ -139,8 +141,9 @@ def test_series_of_a_mailbox_end_when_it_is_no_longer_configured() -> None:
     for mailbox in ("support", "list"):
         metrics.watching(mailbox)
         metrics.looked(mailbox)
-        metrics.processed(mailbox, "main", "kept", timedelta(seconds=1))
-        metrics.reconnected(mailbox, "bye")
+        metrics.ended(mailbox, "main", "kept")
+        metrics.worked(mailbox, timedelta(seconds=1))
+        metrics.lost(mailbox, "bye")
     metrics.admit(Names(mailboxes={"list"}, pipelines=NAMES.pipelines))
     assert 'mailbox="support"' not in text(metrics)
     assert value(metrics, "mailbox_connected", mailbox="list") == 0

@@ -10,7 +10,8 @@ import pytest
 from postroom.errors import Temporary
 from postroom.ledger.backlog import Backlog
 from postroom.ledger.rows import Counts, State
-from postroom.metrics import Metrics, Names, Questions
+from postroom.metrics.prometheus import Metrics, Names
+from postroom.metrics.standing import Questions
 
 COUNTS = Counts(messages={State.PLANNED: 2, State.DEAD: 3}, pending=4, oldest_due=timedelta(seconds=90))
 BACKLOGS = {"support": Backlog(in_flight=5, unsettled=6, oldest=timedelta(minutes=7))}

@@ -8,21 +8,15 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Literal, get_args
+from typing import get_args
 
 from postroom import __version__
 from postroom.message.defects import Defect
+from postroom.metrics import Outcome, Result, Ring
 from postroom.metrics.standing import Questions, Standing
 from postroom.pipeline.plan import Plan
 from postroom.sources import Loss
 from postroom.steps import EFFECTS, STEPS
-
-Outcome = Literal["kept", "moved", "gone", "own", "vanished", "dead"]
-"""How a message ended."""
-Result = Literal["done", "later", "dead", "uncertain"]
-"""How one try of an effect ended."""
-Ring = Literal["new", "retry", "sweep"]
-"""Why the queue was rung."""
 
 OTHER = "other"
 LIFE = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400)  # of a message
@@ -103,24 +97,22 @@ class Metrics:
 
     # What the worker tells.
 
-    def processed(self, mailbox: str, pipeline: str, outcome: Outcome, age: timedelta | None = None) -> None:
-        """A message came to its end, that long after it came in."""
-        named = self._mailbox(mailbox)
-        self._messages.labels(named, _among(self._names.pipelines, pipeline), outcome).inc()
-        if age is not None:
-            self._message_seconds.labels(named).observe(max(0.0, age.total_seconds()))
+    def ended(self, mailbox: str, pipeline: str, outcome: Outcome) -> None:
+        """A message came to its end; its source has nothing more to do."""
+        self._messages.labels(self._mailbox(mailbox), _among(self._names.pipelines, pipeline), outcome).inc()
 
-    def rules(self, plan: Plan) -> None:
-        """A message was planned."""
+    def worked(self, mailbox: str, age: timedelta) -> None:
+        """All effects of a message are done or dead, that long after it came in."""
+        self._message_seconds.labels(self._mailbox(mailbox)).observe(max(0.0, age.total_seconds()))
+
+    def planned(self, plan: Plan, defects: Iterable[Defect] = ()) -> None:
+        """A message with these defects was planned."""
         for trace in plan.trace.rules:
             if trace.held:
                 pipeline = _among(self._names.pipelines, trace.pipeline)
                 rule = _among(self._names.pipelines.get(trace.pipeline, ()), trace.rule)
                 self._rules.labels(pipeline, rule).inc()
-
-    def defects(self, found: Iterable[Defect]) -> None:
-        """A message with these was read."""
-        for defect in found:
+        for defect in defects:
             self._defects.labels(defect.value).inc()
 
     def step(self, word: str, seconds: float) -> None:
@@ -157,8 +149,8 @@ class Metrics:
         """Looked through to its end."""
         self._looked.labels(self._mailbox(mailbox)).set(self._now())
 
-    def reconnected(self, mailbox: str, reason: Loss) -> None:
-        """A connection ended, and another one is tried."""
+    def lost(self, mailbox: str, reason: Loss) -> None:
+        """The connection ended; another is tried."""
         self.connected(mailbox, up=False)
         self._reconnects.labels(self._mailbox(mailbox), _among(get_args(Loss), reason)).inc()
 
