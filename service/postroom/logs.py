@@ -1,5 +1,6 @@
 """Structured logs: event names and fields from closed lists, never an address, a subject or a secret."""
 
+import os
 import sys
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack
@@ -83,7 +84,8 @@ class StandardError:
         import structlog
 
         console = self._format == "console" or (self._format == "auto" and sys.stderr.isatty())
-        renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+        colors = not os.environ.get("NO_COLOR")
+        renderer = structlog.dev.ConsoleRenderer(colors=colors) if console else structlog.processors.JSONRenderer()
         logger: FilteringBoundLogger = structlog.wrap_logger(
             structlog.WriteLogger(sys.stderr),
             processors=[
