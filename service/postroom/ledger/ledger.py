@@ -260,6 +260,10 @@ class Ledger:
         """Take or prolong a lease by name (a mailbox's watcher); False where another has it."""
         return leases.take(self._database, name, owner, period)
 
+    def leased(self) -> frozenset[str]:
+        """Leases that somebody holds now."""
+        return leases.held(self._database)
+
     # Operators and the sweeper.
 
     def replay(self, number: int, *, from_effect: int | None = None, again: bool = False) -> bool:
