@@ -12,8 +12,24 @@ from typing import Literal, ParamSpec, TypeVar
 
 from postroom.errors import Permanent, PostroomError, Temporary
 from postroom.intake import Intake
-from postroom.ledger import Batch, Cursor, Ledger, Owner, Recorded, Refused, Row, Settled, Unsettled, Waiting, Watched
+from postroom.ledger import (
+    Batch,
+    Cursor,
+    Ledger,
+    Owner,
+    Recorded,
+    Refused,
+    Row,
+    Settled,
+    State,
+    Unsettled,
+    Waiting,
+    Watched,
+)
+from postroom.logs import Log
 from postroom.message import edited
+from postroom.metrics import Outcome
+from postroom.metrics.prometheus import Metrics
 from postroom.settings import Settings
 from postroom.sources import Loss
 from postroom.sources.settlement import Settlement
@@ -39,6 +55,8 @@ class Office:
     clock: Callable[[], datetime]
     secrets: Sequence[bytes]  # the first signs, all verify
     owner: Owner
+    metrics: Metrics
+    log: Log
 
     async def call(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Something that blocks, beside the event loop."""
@@ -89,19 +107,28 @@ class MailboxDesk:
 
     async def room(self) -> None:
         limits = self._office.settings.limits
+        told = False
         while True:
             load = await self._office.call(self._office.ledger.load, self.mailbox)
             if load.messages < limits.in_flight and load.octets < limits.in_flight_bytes:
                 try:
                     await self._office.call(self._office.spool.require, 0)
-                except Temporary:
+                except Temporary as error:
+                    if not told:
+                        self._office.log.warning("spool.short", mailbox=self.mailbox, reason=str(error))
+                    told = True
                     await asyncio.sleep(5)
                     continue
                 return
             await self.progress.wait(GLANCE)
 
     async def take(self, batch: Batch) -> tuple[Recorded | Refused, ...]:
-        return await self._office.intake.take(self.mailbox, batch)
+        answers = await self._office.intake.take(self.mailbox, batch)
+        for arrival, answer in zip(batch.arrivals, answers, strict=True):
+            if arrival.end is not None and isinstance(answer, Recorded) and answer.new:
+                outcome: Outcome = "own" if arrival.end.state is State.SETTLED else "dead"
+                self._office.metrics.ended(self.mailbox, arrival.pipeline, outcome)
+        return answers
 
     def draft(self) -> Draft:
         return self._office.spool.draft()
@@ -154,6 +181,12 @@ class MailboxDesk:
                 waiting.append((answer, self._next_try(answer.error, shown.row.tries, since=since)))
         until = [answer for answer in answers if isinstance(answer, Waiting)]
         await self._office.call(self._office.ledger.settle, self.mailbox, done, waiting, until)
+        for each in done:
+            self._office.metrics.ended(self.mailbox, self.pipeline, each.outcome)
+            self._office.log.info("message.settled", mailbox=self.mailbox, message=each.message)
+        for died in [answer for answer, at in waiting if at is None]:
+            self._office.metrics.ended(self.mailbox, self.pipeline, "dead")
+            self._office.log.warning("message.dead", mailbox=self.mailbox, message=died.message)
 
     def _next_try(self, error: PostroomError, tries: int, *, since: datetime) -> datetime | None:
         retry, now = self._office.settings.retry, self._office.clock()
@@ -204,24 +237,34 @@ class MailboxDesk:
 
     def connected(self) -> None:
         self.seen = replace(self.seen, connected=True, changed_at=self._office.clock(), refused=None)
+        self._office.metrics.connected(self.mailbox, up=True)
+        self._office.log.info("mailbox.connected", mailbox=self.mailbox)
 
     def looked(self) -> None:
         self.seen = replace(self.seen, looked_at=self._office.clock())
+        self._office.metrics.looked(self.mailbox)
 
     def lost(self, reason: Loss) -> None:
         if self.seen.connected:
             self.seen = replace(
                 self.seen, connected=False, changed_at=self._office.clock(), reconnects=self.seen.reconnects + 1
             )
+            self._office.log.warning("mailbox.lost", mailbox=self.mailbox, reason=reason)
+        self._office.metrics.lost(self.mailbox, reason)
 
     def refused(self, error: PostroomError) -> None:
         self.seen = replace(self.seen, connected=False, changed_at=self._office.clock(), refused=str(error))
+        self._office.metrics.login_refused(self.mailbox)
+        self._office.log.warning("mailbox.refused", mailbox=self.mailbox, reason=str(error))
 
     def paused(self, reason: str) -> None:
         self.seen = replace(self.seen, paused=reason or None)
+        self._office.metrics.paused(self.mailbox, up=bool(reason))
+        self._office.log.warning("mailbox.paused", mailbox=self.mailbox, reason=reason or "no longer")
 
     def uidvalidity_changed(self) -> None:
-        pass
+        self._office.metrics.uidvalidity_changed(self.mailbox)
+        self._office.log.warning("mailbox.uidvalidity", mailbox=self.mailbox)
 
     def replied(self, code: int) -> None:
-        pass
+        self._office.metrics.listener_reply(self.mailbox, code)

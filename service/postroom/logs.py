@@ -1,8 +1,9 @@
-"""Structured logs: one event name each, fields from a closed list, never an address, a subject or a secret."""
+"""Structured logs: event names and fields from closed lists, never an address, a subject or a secret."""
 
+import os
 import sys
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack
 
 if TYPE_CHECKING:
     from structlog.typing import FilteringBoundLogger
@@ -12,11 +13,55 @@ Level = Literal["debug", "info", "warning", "error"]
 Format = Literal["auto", "json", "console"]
 
 
-class Log(Protocol):
-    """What the worker tells; fields: mailbox, message, effect, word, code, seconds."""
+Event = Literal[
+    "message.planned",
+    "message.done",
+    "message.dead",
+    "message.settled",
+    "effect.done",
+    "effect.later",
+    "effect.dead",
+    "effect.uncertain",
+    "mailbox.connected",
+    "mailbox.lost",
+    "mailbox.refused",
+    "mailbox.paused",
+    "mailbox.uidvalidity",
+    "mailbox.lease",
+    "queue.unavailable",
+    "work.failed",
+    "sweep.done",
+    "spool.short",
+    "ledger.locked",
+    "config.loaded",
+    "config.refused",
+    "service.started",
+    "service.draining",
+    "service.stopped",
+]
+"""Everything that is ever written; another name is a type error."""
 
-    def info(self, event: str, **fields: str | float) -> None: ...
-    def warning(self, event: str, **fields: str | float) -> None: ...
+
+class Fields(TypedDict, total=False):
+    """All that may stand beside an event: names from the configuration, numbers, and sentences of our own."""
+
+    mailbox: str
+    message: int  # its number in the ledger
+    effect: str  # its key
+    word: str
+    code: int
+    seconds: float
+    rows: int
+    orphans: int
+    listen: str  # where metrics are
+    reason: str  # what one of our own errors says; of others their kind only
+
+
+class Log(Protocol):
+    """Where events go."""
+
+    def info(self, event: Event, **fields: Unpack[Fields]) -> None: ...
+    def warning(self, event: Event, **fields: Unpack[Fields]) -> None: ...
 
 
 class StandardError:
@@ -26,11 +71,11 @@ class StandardError:
         self._format = format
         self._level = LEVELS[level]
 
-    def info(self, event: str, **fields: str | float) -> None:
+    def info(self, event: Event, **fields: Unpack[Fields]) -> None:
         if self._level <= LEVELS["info"]:
             self._logger.info(event, **fields)
 
-    def warning(self, event: str, **fields: str | float) -> None:
+    def warning(self, event: Event, **fields: Unpack[Fields]) -> None:
         if self._level <= LEVELS["warning"]:
             self._logger.warning(event, **fields)
 
@@ -39,7 +84,8 @@ class StandardError:
         import structlog
 
         console = self._format == "console" or (self._format == "auto" and sys.stderr.isatty())
-        renderer = structlog.dev.ConsoleRenderer() if console else structlog.processors.JSONRenderer()
+        colors = not os.environ.get("NO_COLOR")
+        renderer = structlog.dev.ConsoleRenderer(colors=colors) if console else structlog.processors.JSONRenderer()
         logger: FilteringBoundLogger = structlog.wrap_logger(
             structlog.WriteLogger(sys.stderr),
             processors=[

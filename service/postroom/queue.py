@@ -18,6 +18,7 @@ from kombu.exceptions import OperationalError
 
 from postroom.errors import Permanent, Temporary
 from postroom.logs import Log
+from postroom.metrics import Ring
 from postroom.settings.model import Queue
 
 POLLING = 0.01  # seconds between looks into kombu's memory transport, whose own habit is one second
@@ -106,7 +107,7 @@ class Bell:
     A ring that cannot be delivered is none: the sweeper finds the messages in the ledger.
     """
 
-    def __init__(self, app: Celery, settings: Queue, log: Log, *, told: Callable[[str, int], None]) -> None:
+    def __init__(self, app: Celery, settings: Queue, log: Log, *, told: Callable[[Ring, int], None]) -> None:
         self._app = app
         self._settings = settings
         self._log = log
@@ -123,7 +124,7 @@ class Bell:
             self._waiting.extend(ids)
             self._changed.notify()
 
-    def ring_again(self, ids: Sequence[int], *, reason: str) -> bool:
+    def ring_again(self, ids: Sequence[int], *, reason: Ring) -> bool:
         """For messages whose time came, on a queue of their own, so that they hold up no new ones."""
         return self._send(PERFORM, ids, reason)
 
@@ -146,7 +147,7 @@ class Bell:
             # The next group gathers meanwhile; one message alone is not kept waiting by it.
             time.sleep(POLLING)
 
-    def _send(self, task: str, ids: Sequence[int], reason: str) -> bool:
+    def _send(self, task: str, ids: Sequence[int], reason: Ring) -> bool:
         name = f"{self._settings.name}.{task}"
         try:
             self._app.send_task(name, (list(ids),), queue=name, retry=False)

@@ -5,7 +5,7 @@ import signal
 from collections.abc import Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,14 +13,18 @@ from postroom import queue
 from postroom.app import home, make_tools, open_ledger, open_spool, secrets_of
 from postroom.desk import MailboxDesk, Office
 from postroom.errors import Misconfigured, Permanent, PostroomError, Temporary
+from postroom.health import Check, Health, Pulse
 from postroom.intake import Intake
 from postroom.labour import Keeper, Labour
 from postroom.ledger import Ledger, Owner, Retention, Row
 from postroom.logs import Log
+from postroom.metrics.prometheus import Metrics, Names
+from postroom.metrics.standing import Questions
 from postroom.pipeline.pipeline import Pipeline
 from postroom.settings import Settings, load, load_pipelines
 from postroom.spool import Spool
 from postroom.sweeper import PAUSE, Sweeper, swept
+from postroom.systemd import Manager
 from postroom.watch import Watcher
 from postroom.work import Seat, Worker
 
@@ -41,10 +45,18 @@ class Config:
 
 
 class Service:
-    """`watches`: the mailboxes it watches. `works`: whether it has a worker."""
+    """`watches`: the mailboxes it watches. `works`: whether it has a worker. `listen`: where metrics are."""
 
     def __init__(
-        self, config: Config, *, path: Path | None, watches: Collection[str], works: bool, log: Log, stack: ExitStack
+        self,
+        config: Config,
+        *,
+        path: Path | None,
+        watches: Collection[str],
+        works: bool,
+        listen: str | None,
+        log: Log,
+        stack: ExitStack,
     ) -> None:
         settings = config.settings
         self._config = config
@@ -59,12 +71,13 @@ class Service:
         self._spool: Spool = open_spool(settings, state)
         self._app = queue.make_app(settings.queue, self._process)
         queue.check_broker(self._app, settings.queue)
-        self._bell = queue.Bell(self._app, settings.queue, log, told=lambda reason, number: None)
+        self._metrics = Metrics(names(config))
+        self._bell = queue.Bell(self._app, settings.queue, log, told=self._metrics.rung)
         stack.callback(self._bell.close)
         self._intake = Intake(self.ledger, self._spool, settings.limits.parser, self._bell.ring)
         stack.callback(self._intake.close)
         self._calls = stack.enter_context(ThreadPoolExecutor(CALLS, thread_name_prefix="call"))
-        self._tools = make_tools(settings, state, self.ledger)
+        self._tools = replace(make_tools(settings, state, self.ledger), stepped=self._metrics.step)
         self._secrets = secrets_of(settings, state)
         keeper = Keeper(self.ledger, log)
         stack.callback(keeper.close)
@@ -76,10 +89,15 @@ class Service:
             retry=settings.retry,
             log=log,
             plugins=settings.plugins,
+            meter=self._metrics,
         )
         self._labour = Labour(worker, keeper, self._seat, self._worked)
         self._consumer = queue.Consumer(self._app, settings.queue) if works else None
         self._watchers: dict[str, tuple[Watcher, asyncio.Task[None]]] = {}
+        self._started = False
+        self._manager = Manager()
+        self._pulse = Pulse()
+        self._health = self._listening(listen, stack)
 
     async def run(self, ready: Callable[[], None]) -> None:
         """Work until a signal comes, then drain."""
@@ -89,13 +107,20 @@ class Service:
         if self._consumer is not None:
             await self._loop.run_in_executor(None, self._consumer.start)
         self._watch_all()
-        background = [asyncio.create_task(self._glance()), asyncio.create_task(self._report())]
+        self._started = True
+        living = (self._glance(), self._report(), self._pulse.run(), self._manager.keep_alive())
+        background = [asyncio.create_task(each) for each in living]
         if self._consumer is not None:
             background.append(asyncio.create_task(self._sweep()))
-        self._log.info("service.started")
+        if self._health is not None:
+            self._log.info("service.started", listen=self._health.address)
+        else:
+            self._log.info("service.started")
+        self._manager.ready(f"{len(self._watchers)} mailboxes")
         ready()
         await self._stopping.wait()
         self._log.info("service.draining")
+        self._manager.stopping("finishing what was begun")
         await self._drained(background)
         self._log.info("service.stopped")
 
@@ -138,6 +163,8 @@ class Service:
             clock=lambda: datetime.now(UTC),
             secrets=self._secrets,
             owner=self._owner,
+            metrics=self._metrics,
+            log=self._log,
         )
 
     # The worker's side; called in its threads.
@@ -203,6 +230,49 @@ class Service:
             await self._loop.run_in_executor(self._calls, swept, sweeper, self._log)
             await asyncio.sleep(PAUSE)
 
+    # Being seen.
+
+    def _listening(self, listen: str | None, stack: ExitStack) -> Health | None:
+        """The HTTP server for Prometheus and health checks, until the stack ends."""
+        if listen is None:
+            return None
+        self._metrics.ask(
+            Questions(
+                counts=self.ledger.counts,
+                backlogs=self.ledger.backlogs,
+                queue=lambda: queue.length(self._app, self._config.settings.queue),
+                free=self._spool.free,
+            )
+        )
+        alive: dict[str, Check] = {"loop": self._pulse.check, "worker": self._worker_gone}
+        ready: dict[str, Check] = {
+            "ledger": self._ledger_away,
+            "queue": self._queue_away,
+            "mailboxes": self._unwatched,
+        }
+        health = Health(listen, metrics=self._metrics.page, alive=alive, ready=alive | ready)
+        health.start()
+        stack.callback(health.stop)
+        return health
+
+    def _worker_gone(self) -> str | None:
+        gone = self._consumer is not None and self._started and not self._consumer.alive
+        return "the worker takes no tasks any more" if gone else None
+
+    def _ledger_away(self) -> str | None:
+        self.ledger.watched()
+        return None
+
+    def _queue_away(self) -> str | None:
+        queue.length(self._app, self._config.settings.queue)
+        return None
+
+    def _unwatched(self) -> str | None:
+        ended = [name for name, (_, task) in list(self._watchers.items()) if task.done()]
+        if not self._started:
+            return "not begun yet"
+        return f"nobody watches {', '.join(ended)}" if ended else None
+
     # Reading the files anew.
 
     def _hang_up(self) -> None:
@@ -210,6 +280,13 @@ class Service:
 
     async def reload(self) -> bool:
         """Take what stands in the files now; where that is broken, the old goes on and the log says so."""
+        self._manager.reloading()
+        taken = await self._reloaded()
+        self._metrics.reloaded(ok=taken)
+        self._manager.ready("" if taken else "the files on disk are broken: an older configuration is used")
+        return taken
+
+    async def _reloaded(self) -> bool:
         try:
             config = await self._loop.run_in_executor(None, read, self._path)
         except PostroomError as error:
@@ -222,6 +299,7 @@ class Service:
             config.settings = new.model_copy(update={name: getattr(old, name) for name in changed})
             config.settings._source = new.source
         self._config = config
+        self._metrics.admit(names(config))
         self._watch_all()
         self._log.info("config.loaded")
         return True
@@ -231,6 +309,12 @@ def read(path: Path | None) -> Config:
     """Settings and all pipelines of their mailboxes. Raises Misconfigured."""
     settings = load(path)
     return Config(settings=settings, rules=load_pipelines(settings))
+
+
+def names(config: Config) -> Names:
+    """All that may become a label."""
+    pipelines = {name: [rule.name for rule in pipeline.rules] for name, pipeline in config.rules.items()}
+    return Names(mailboxes=tuple(config.settings.mailboxes), pipelines=pipelines)
 
 
 def retention(settings: Settings) -> Retention:

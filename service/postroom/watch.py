@@ -42,12 +42,14 @@ class Watcher:
                 await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311 - so that not all come back at once
                 wait = min(wait * 2, HOPELESS_WAIT)
         finally:
+            self._office.metrics.unwatched(self.desk.mailbox)
             if self._alone:
                 with suppress(PostroomError):
                     await self._office.call(self._office.ledger.lease, self._lease, self._office.owner, timedelta(0))
 
     async def _watched(self, wait: float) -> float:
         """Run the source until it ends or the lease is lost; answers how long to wait."""
+        self._office.metrics.watching(self.desk.mailbox)
         running = asyncio.create_task(source(self.mailbox).run(self.desk), name=f"source {self.desk.mailbox}")
         keeping = asyncio.create_task(self._kept(), name=f"lease {self.desk.mailbox}")
         try:
@@ -59,6 +61,7 @@ class Watcher:
         error = None if running.cancelled() else running.exception()
         if running.cancelled() or error is None:
             self.desk.lost("lease" if keeping.done() else "stopped")
+            self._office.metrics.unwatched(self.desk.mailbox)
             self._log.warning("mailbox.lease", mailbox=self.desk.mailbox)
             return FIRST_WAIT
         self.desk.lost("protocol")

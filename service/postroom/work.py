@@ -8,7 +8,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from mmap import mmap
-from typing import Literal, TypeAlias
+from time import perf_counter
+from typing import Literal, TypeAlias, assert_never
 
 from postroom import steps
 from postroom.errors import Fenced, Permanent, PostroomError, Temporary, Uncertain
@@ -24,8 +25,9 @@ from postroom.ledger import (
     Report,
     Row,
 )
-from postroom.logs import Log
+from postroom.logs import Event, Log
 from postroom.message import edited, parse
+from postroom.metrics import UNMEASURED, Meter, Result
 from postroom.pipeline.decisions import keep
 from postroom.pipeline.outcome import Effect, Letter, Receipt
 from postroom.pipeline.pipeline import Pipelines
@@ -101,6 +103,11 @@ class _Job:
     def waits(self) -> bool:
         return any(task.state is EffectState.PENDING for task in self.tasks)
 
+    @property
+    def settled(self) -> bool:
+        """Whether the source has nothing more to do once nothing waits."""
+        return self.settles is None or self.settles(self.plan)
+
     def letter(self, record: EffectRecord) -> Letter:
         row = self.claim.row
         return Letter(
@@ -125,6 +132,7 @@ class Worker:
     retry: Retry
     log: Log
     plugins: Sequence[str] = ()  # whose effects may stand in the ledger
+    meter: Meter = UNMEASURED
 
     def process(self, claim: Claim, home: Home, *, settle: bool, patient: bool = True) -> Verdict:
         """Plan where there is no plan yet, do what may be done now, report it.
@@ -246,6 +254,7 @@ class Worker:
             told = describe(error)
             self.ledger.postponed(claim, told, now + delay(self.retry, row.tries))
             raise _Postponed(f"it cannot be planned now: {told}") from error
+        self.meter.planned(made, view.message.layout_defects)
         tasks = [_Task(record=record(planned), effect=planned.effect) for planned in made.effects]
         return _Job(
             claim=claim, plan=made, planned_at=now, raw=raw, home=home, tasks=tasks, fresh=True, settles=settles
@@ -328,6 +337,7 @@ class Worker:
             return
         if not task.effect.repeatable:
             self.ledger.started(job.claim, task.record.key)
+        began = perf_counter()
         try:
             receipt = task.effect.perform(job.letter(task.record), self.tools)
         except Fenced:
@@ -342,6 +352,7 @@ class Worker:
             task.state, task.receipt = EffectState.DONE, receipt.model_dump_json()
             job.outcomes.append(Done(key=task.record.key, receipt=task.receipt))
             self.log.info("effect.done", message=job.claim.id, word=task.effect.word)
+        self.meter.effect(task.effect.word, _result(job.outcomes[-1]), perf_counter() - began)
         if not task.effect.repeatable:
             self._flush(job)
 
@@ -354,7 +365,8 @@ class Worker:
         task.error = error
         at = now + delay(self.retry, task.tries)
         job.outcomes.append(Later(key=task.record.key, error=error, at=at, uncertain=uncertain))
-        self.log.info("effect.later", message=job.claim.id, word=task.effect.word)
+        event: Event = "effect.uncertain" if uncertain else "effect.later"
+        self.log.info(event, message=job.claim.id, word=task.effect.word)
 
     def _fail(self, job: _Job, task: _Task, error: str, *, uncertain: bool = False) -> None:
         if task.effect.word == "keep":
@@ -372,7 +384,7 @@ class Worker:
         job.outcomes.clear()
 
     def _report(self, jobs: Sequence[_Job]) -> None:
-        self.ledger.report([self._reported(job, settle=job.settles is None or job.settles(job.plan)) for job in jobs])
+        self.ledger.report([self._reported(job, settle=job.settled) for job in jobs])
 
     def _reported(self, job: _Job, *, settle: bool) -> Report:
         return Report(
@@ -387,8 +399,12 @@ class Worker:
         error = next((task.error for task in job.tasks if task.error and task.state is not EffectState.DONE), "")
         if job.waits:
             return Verdict(state="later", plan=job.plan, error=error)
-        event = "message.dead" if job.died else "message.done"
-        self.log.info(event, mailbox=job.claim.row.mailbox, message=job.claim.id)
+        event: Event = "message.dead" if job.died else "message.done"
+        row = job.claim.row
+        self.log.info(event, mailbox=row.mailbox, message=job.claim.id)
+        self.meter.worked(row.mailbox, self.tools.clock() - row.received_at)
+        if job.died or job.settled:
+            self.meter.ended(row.mailbox, row.pipeline, "dead" if job.died else job.plan.settlement.place)
         reply = reply_in(task.receipt for task in job.tasks)
         return Verdict(state="dead" if job.died else "done", plan=job.plan, reply=reply, error=error)
 
@@ -402,7 +418,20 @@ class Worker:
             effect.perform(job.letter(kept), self.tools)
         self.ledger.dead(claim, reason)
         self.log.warning("message.dead", mailbox=claim.row.mailbox, message=claim.id)
+        self.meter.ended(claim.row.mailbox, claim.row.pipeline, "dead")
         return Verdict(state="dead", plan=made, error=reason)
+
+
+def _result(outcome: Done | Later | Failed) -> Result:
+    match outcome:
+        case Done():
+            return "done"
+        case Later():
+            return "uncertain" if outcome.uncertain else "later"
+        case Failed():
+            return "dead"
+        case _:
+            assert_never(outcome)
 
 
 def delay(retry: Retry, tries: int) -> timedelta:

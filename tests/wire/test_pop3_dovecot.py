@@ -11,7 +11,7 @@ import pytest
 from desks import MemoryDesk, running
 from postroom.settings.mailboxes import Pop3Mailbox
 from postroom.sources.pop3.source import Pop3Source
-from wire.dovecot import PASSWORD, Dovecot, token
+from servers.dovecot import PASSWORD, Dovecot, token
 
 LETTERS = [b"Message-ID: <%d@x>\r\nSubject: %d\r\n\r\n.dots\r\n..\r\nbody\r\n" % (n, n) for n in range(250)]
 

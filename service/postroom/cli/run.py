@@ -9,43 +9,57 @@ from typing import Annotated
 
 import typer
 
+from postroom.errors import Permanent
 from postroom.logs import StandardError
 from postroom.service import Service, read, watched
+from postroom.settings.model import Metrics
 
 Config = Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")]
+Listen = Annotated[
+    str | None, typer.Option("--metrics", metavar="ADDRESS", help="Instead of `metrics: {listen: …}`; or none.")
+]
 Mailboxes = Annotated[list[str] | None, typer.Option("--mailbox", help="Only this one; may be repeated.")]
 
 
-def run(config: Config = None, mailbox: Mailboxes = None) -> None:
+def run(config: Config = None, mailbox: Mailboxes = None, metrics: Listen = None) -> None:
     """Watch all mailboxes and work on what they bring, until a signal comes."""
-    serve(config, only=mailbox or (), watches=True, works=True)
+    serve(config, metrics, only=mailbox or (), watches=True, works=True)
 
 
-def watch(config: Config = None, mailbox: Mailboxes = None) -> None:
+def watch(config: Config = None, mailbox: Mailboxes = None, metrics: Listen = None) -> None:
     """Watch mailboxes; workers elsewhere do the rest. Needs a queue that others can reach."""
-    serve(config, only=mailbox or (), watches=True, works=False)
+    serve(config, metrics, only=mailbox or (), watches=True, works=False)
 
 
-def work(config: Config = None) -> None:
+def work(config: Config = None, metrics: Listen = None) -> None:
     """Work on what watchers elsewhere bring. More CPU means more such processes."""
-    serve(config, only=(), watches=False, works=True)
+    serve(config, metrics, only=(), watches=False, works=True)
 
 
-def serve(config: Path | None, *, only: Collection[str], watches: bool, works: bool) -> None:
+def serve(config: Path | None, metrics: str | None, *, only: Collection[str], watches: bool, works: bool) -> None:
     """One process from start to end. Raises Misconfigured, Permanent and Temporary before it has begun."""
     settings = read(config)
+    listen = address(metrics) if metrics is not None else settings.settings.metrics.listen
     names = watched(settings.settings, only) if watches else ()
     log = StandardError(format=settings.settings.logs.format, level=settings.settings.logs.level)
 
     async def main() -> None:
         with ExitStack() as stack:
-            service = Service(settings, path=config, watches=names, works=works, log=log, stack=stack)
+            service = Service(settings, path=config, watches=names, works=works, listen=listen, log=log, stack=stack)
             # What is there now lives as long as the process: the collector need not look at it again.
             gc.collect()
             gc.freeze()
             await service.run(ready)
 
     asyncio.run(main())
+
+
+def address(text: str) -> str | None:
+    """What stands behind --metrics, as in the settings. Raises Permanent."""
+    try:
+        return Metrics(listen=text).listen
+    except ValueError as error:
+        raise Permanent("--metrics must be ADDRESS:PORT, such as 127.0.0.1:9925, or `none`") from error
 
 
 def ready() -> None:

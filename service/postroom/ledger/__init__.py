@@ -3,6 +3,7 @@
 Imports SQLAlchemy: import it on use.
 """
 
+from postroom.ledger.backlog import Backlog
 from postroom.ledger.claims import Lease
 from postroom.ledger.columns import message_key
 from postroom.ledger.ledger import Ledger
@@ -46,6 +47,7 @@ __all__ = [
     "OPEN",
     "OWN",
     "Arrival",
+    "Backlog",
     "Batch",
     "Claim",
     "Counts",

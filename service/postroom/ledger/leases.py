@@ -26,3 +26,10 @@ def take(database: Database, name: str, owner: Owner, period: timedelta) -> bool
             where=or_(*free),
         ).returning(lease.c.name)
         return connection.execute(taking).first() is not None
+
+
+def held(database: Database) -> frozenset[str]:
+    """Names of leases that somebody holds now, as far as anybody here can know."""
+    with database.reading() as connection:
+        found = connection.execute(select(lease.c.name, lease.c.owner).where(lease.c.until > Now())).all()
+    return frozenset(each.name for each in found if not is_gone(each.owner))

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from typing import Self
 
 from postroom.ledger import claims, intake, leases, memory, queries, settlements, transitions, upkeep, watching
+from postroom.ledger.backlog import Backlog, find_backlogs
 from postroom.ledger.claims import Lease
 from postroom.ledger.columns import span
 from postroom.ledger.database import Database, connect
@@ -239,6 +240,10 @@ class Ledger:
         """One message with plan and effects."""
         return queries.show(self._database, number)
 
+    def backlogs(self) -> Mapping[str, Backlog]:
+        """Mailboxes with messages that have not ended yet."""
+        return find_backlogs(self._database)
+
     def counts(self) -> Counts:
         """The ledger at a glance."""
         return queries.counts(self._database)
@@ -260,6 +265,10 @@ class Ledger:
     def lease(self, name: str, owner: Owner, period: timedelta) -> bool:
         """Take or prolong a lease by name (a mailbox's watcher); False where another has it."""
         return leases.take(self._database, name, owner, period)
+
+    def leased(self) -> frozenset[str]:
+        """Leases that somebody holds now."""
+        return leases.held(self._database)
 
     # Operators and the sweeper.
 

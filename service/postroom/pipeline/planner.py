@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from time import perf_counter
 from typing import assert_never
 
 from postroom.message import edited, parse
@@ -74,7 +75,7 @@ class _Planning:
                 continue
             trace, outer = len(self.traces) - 1, self.view.match
             self.view = self.view.matching(match)
-            if not all(self.take(rule, step, depth, trace) for step in rule.do):
+            if not all(self.timed(rule, step, depth, trace) for step in rule.do):
                 return False
             self.view = self.view.matching(outer)
             if pipeline.match == "first":
@@ -92,6 +93,13 @@ class _Planning:
             at = number + 1
             yield pipeline.rules[number]
         self.passed += len(pipeline.rules) - at
+
+    def timed(self, rule: Rule, step: Step, depth: int, trace: int) -> bool:
+        """Do one step, and tell how long it took."""
+        began = perf_counter()
+        goes_on = self.take(rule, step, depth, trace)
+        self.tools.stepped(step.word, perf_counter() - began)
+        return goes_on
 
     def take(self, rule: Rule, step: Step, depth: int, trace: int) -> bool:
         """Do one step; False where it ends the plan. Every kind of outcome is here."""

@@ -50,3 +50,4 @@ class Tools:
     match_limit: int = 1_000_000  # octets of a body that patterns see
     given: Facts | None = None
     secrets: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    stepped: Callable[[str, float], None] = lambda word, seconds: None  # told how long each step took

@@ -1,0 +1,256 @@
+"""`postroom status`: how each mailbox, the queue and the ledger are doing."""
+
+import json as json_
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+from pydantic import JsonValue
+
+from postroom.app import open_ledger, open_spool, state_of
+from postroom.cli.output import print_json, print_table, span, table
+from postroom.errors import Temporary
+from postroom.ledger import Backlog, Counts, Ledger, State, Watched
+from postroom.ledger.owner import is_gone
+from postroom.settings import Settings, load
+from postroom.spool import Spool
+
+if TYPE_CHECKING:
+    from celery import Celery
+    from rich.console import Group
+
+EVERY = 2.0  # seconds, with --watch
+HEADINGS = ("MAILBOX", "STATE", "SINCE", "LOOKED", "IN FLIGHT", "UNSETTLED", "OLDEST", "RECONNECTS", "")
+NOTHING = Backlog(in_flight=0, unsettled=0, oldest=timedelta())
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """One mailbox: as its watcher saw it last, and what of its messages has not ended."""
+
+    name: str
+    kind: str
+    alive: bool  # somebody watches it now
+    watched: Watched | None
+    backlog: Backlog
+
+    @property
+    def state(self) -> str:
+        """In one word."""
+        if self.watched is None or not self.alive:
+            return "not watched"
+        if self.watched.paused:
+            return "paused"
+        if self.watched.refused:
+            return "refused"
+        if self.watched.connected:
+            return "listening" if self.kind == "listener" else "connected"
+        return "connecting"
+
+    @property
+    def reason(self) -> str:
+        """A sentence, where the word needs one."""
+        return (self.watched.paused or self.watched.refused or "") if self.watched and self.alive else ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Status:
+    """Everything at one moment. `queue`: tasks that wait, or None where nobody outside can ask; `away` says why."""
+
+    now: datetime
+    mailboxes: Sequence[Seen]
+    counts: Counts
+    queue: int | None
+    away: str
+    free: int
+
+
+def status(
+    config: Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")] = None,
+    json: Annotated[bool, typer.Option("--json", help="For programs; with --watch one line each time.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds, until interrupted.")] = False,
+) -> None:
+    """Show how mailboxes, queue and ledger are doing."""
+    settings = load(config)
+    state = state_of(settings, None)
+    with open_ledger(settings, state) as ledger:
+        spool = open_spool(settings, state)
+        ask = Queue(settings)
+
+        def look() -> Status:
+            return looked(settings, ledger, spool, ask)
+
+        with suppress(KeyboardInterrupt):
+            if watch:
+                follow(look, json=json)
+            elif json:
+                print_json(described(look()))
+            else:
+                show(look())
+
+
+class Queue:
+    """How many tasks wait in a queue that lives outside of the service."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings.queue
+
+    def length(self) -> int | None:
+        """None: it lives in the memory of `postroom run`. Raises Temporary."""
+        if self._settings.url == "memory://":
+            return None
+        from postroom.queue import length
+
+        return length(self._app, self._settings)
+
+    @cached_property
+    def _app(self) -> "Celery":
+        from postroom.queue import make_app
+
+        return make_app(self._settings, lambda ids: None)
+
+
+def looked(settings: Settings, ledger: Ledger, spool: Spool, queue: Queue) -> Status:
+    """Ask everybody. A queue that does not answer is part of the answer."""
+    watched = {each.mailbox: each for each in ledger.watched()}
+    leased, backlogs = ledger.leased(), ledger.backlogs()
+    length, away = None, ""
+    try:
+        length = queue.length()
+    except Temporary as error:
+        away = str(error)
+    return Status(
+        now=datetime.now(UTC),
+        mailboxes=[
+            Seen(
+                name=name,
+                kind=mailbox.kind,
+                alive=f"mailbox {name}" in leased or (mailbox.kind == "listener" and not _gone(watched.get(name))),
+                watched=watched.get(name),
+                backlog=backlogs.get(name, NOTHING),
+            )
+            for name, mailbox in settings.mailboxes.items()
+            if mailbox.kind != "stdin"
+        ],
+        counts=ledger.counts(),
+        queue=length,
+        away=away,
+        free=spool.free(),
+    )
+
+
+def _gone(seen: Watched | None) -> bool:
+    return seen is None or is_gone(seen.owner)
+
+
+def show(found: Status) -> None:
+    """A table, and what concerns all mailboxes below it."""
+    print_table(HEADINGS, rows(found))
+    print()
+    for line in totals(found):
+        print(line)
+
+
+def follow(look: Callable[[], Status], *, json: bool) -> None:
+    """Again and again. On a terminal in place."""
+    if json or not sys.stdout.isatty():
+        while True:
+            found = look()
+            if json:
+                print(json_.dumps(described(found), ensure_ascii=False), flush=True)
+            else:
+                show(found)
+                sys.stdout.flush()
+            time.sleep(EVERY)
+    from rich.live import Live
+
+    with Live(drawn(look()), screen=True, auto_refresh=False) as live:
+        while True:
+            time.sleep(EVERY)
+            live.update(drawn(look()), refresh=True)
+
+
+def drawn(found: Status) -> "Group":
+    """For a terminal."""
+    from rich.console import Group
+    from rich.text import Text
+
+    return Group(table(HEADINGS, rows(found)), "", *map(Text, totals(found)))
+
+
+def rows(found: Status) -> list[tuple[str, ...]]:
+    """One for each mailbox."""
+    return [
+        (
+            one.name,
+            one.state,
+            _ago(found.now, one.watched.changed_at if one.watched else None),
+            _ago(found.now, one.watched.looked_at if one.watched else None),
+            str(one.backlog.in_flight),
+            str(one.backlog.unsettled),
+            span(one.backlog.oldest) if one.backlog.unsettled else "",
+            str(one.watched.reconnects if one.watched else 0),
+            one.reason,
+        )
+        for one in found.mailboxes
+    ]
+
+
+def totals(found: Status) -> Iterator[str]:
+    """What concerns all mailboxes, a line each."""
+    counted = [f"{number} {state}" for state, number in found.counts.messages.items() if number]
+    yield f"messages      {', '.join(counted) or 'none'}"
+    yield f"effects       {found.counts.pending} pending"
+    waited = span(found.counts.oldest_due)
+    yield f"waiting       {f'{waited} for a worker' if waited else 'nothing'}"
+    dead = found.counts.messages.get(State.DEAD, 0)
+    yield f"dead letters  {f'{dead}, see `postroom messages --dead`' if dead else 'none'}"
+    if found.away:
+        yield f"queue         {found.away}"
+    else:
+        yield f"queue         {'inside `postroom run`' if found.queue is None else f'{found.queue} tasks'}"
+    yield f"spool         {found.free / 1e9:.1f} GB free"
+
+
+def described(found: Status) -> JsonValue:
+    """For `--json`: stable names."""
+    oldest = found.counts.oldest_due
+    return {
+        "time": found.now.isoformat(),
+        "mailboxes": [
+            {
+                "mailbox": one.name,
+                "kind": one.kind,
+                "state": one.state,
+                "reason": one.reason or None,
+                "since": _iso(one.watched.changed_at if one.watched else None),
+                "looked": _iso(one.watched.looked_at if one.watched else None),
+                "in_flight": one.backlog.in_flight,
+                "unsettled": one.backlog.unsettled,
+                "oldest_seconds": one.backlog.oldest.total_seconds(),
+                "reconnects": one.watched.reconnects if one.watched else 0,
+            }
+            for one in found.mailboxes
+        ],
+        "messages": {state.value: found.counts.messages.get(state, 0) for state in State},
+        "effects_pending": found.counts.pending,
+        "dead_letters": found.counts.messages.get(State.DEAD, 0),
+        "oldest_due_seconds": oldest.total_seconds() if oldest is not None else None,
+        "queue": {"length": found.queue, "error": found.away or None},
+        "spool_free_bytes": found.free,
+    }
+
+
+def _ago(now: datetime, then: datetime | None) -> str:
+    return f"{span(now - then)} ago" if then else ""
+
+
+def _iso(then: datetime | None) -> str | None:
+    return then.isoformat() if then else None
