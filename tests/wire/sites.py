@@ -17,6 +17,7 @@ from postroom.intake import Intake
 from postroom.labour import Keeper, Labour
 from postroom.ledger import Ledger, Owner, Query, Row, State
 from postroom.logs import StandardError
+from postroom.metrics.prometheus import Metrics
 from postroom.settings import Settings, load, load_pipelines
 from postroom.settings.mailboxes import ImapMailbox
 from postroom.sources import source
@@ -101,6 +102,8 @@ async def site(directory: Path, account: ImapMailbox, pipeline: str = KEEP, **mo
             clock=lambda: datetime.now(UTC),
             secrets=secrets_of(settings, state),
             owner=Owner.current(),
+            metrics=Metrics(),
+            log=StandardError(level="error"),
         )
         desk = MailboxDesk("box", office)
         rules = load_pipelines(settings)
