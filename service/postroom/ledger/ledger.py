@@ -4,10 +4,9 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
-from postroom.ledger import claims, intake, leases, memory, queries, settlements, transitions, upkeep, watching
+from postroom.ledger import claims, intake, leases, memory, queries, rings, settlements, transitions, upkeep, watching
 from postroom.ledger.backlog import Backlog, find_backlogs
 from postroom.ledger.claims import Lease
-from postroom.ledger.columns import span
 from postroom.ledger.database import Database, connect
 from postroom.ledger.migrations import upgrade
 from postroom.ledger.owner import Owner
@@ -218,7 +217,7 @@ class Ledger:
 
     def ring(self, limit: int, *, leaving: Collection[str] = (), patience: timedelta) -> Mapping[int, bool]:
         """Messages to ring for, and whether alone: their time came, or nobody has taken them for so long."""
-        return settlements.ring(self._database, limit, leaving, span(patience))
+        return rings.ring(self._database, limit, leaving, patience)
 
     def contents(self, names: Collection[str]) -> Mapping[str, bytes]:
         """Bytes of the blobs that lie in the ledger; names that are missing lie in the spool."""

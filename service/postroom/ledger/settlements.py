@@ -1,9 +1,9 @@
 """What a watcher asks and tells about its mailbox: messages wanted and unsettled, keys and hashes that are known."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, and_, bindparam, delete, func, or_, select, union, update
+from sqlalchemy import Select, and_, bindparam, delete, func, select, union, update
 
 from postroom.ledger.columns import clean, clean_error, indexed, message_key, micros
 from postroom.ledger.database import Database, Now
@@ -177,31 +177,6 @@ def forget_unlisted(database: Database, mailbox: str, listed: Collection[str]) -
                 delete(identity).where(and_(identity.c.mailbox == clean(mailbox), identity.c.source_key.in_(group)))
             )
         return len(gone)
-
-
-def ring(database: Database, limit: int, leaving: Collection[str], patience: int) -> Mapping[int, bool]:
-    """Messages to ring for, and whether each should go alone, because a claim on it has crashed before.
-
-    Those whose time came after they were last rung for, or that nobody has taken within `patience` microseconds.
-    They count as rung for now.
-    """
-    waiting = (
-        select(message.c.id)
-        .where(message.c.state.in_(OPEN), _DUE, message.c.mailbox.not_in([clean(one) for one in leaving]))
-        .where(or_(message.c.owner.is_(None), message.c.lease_until <= Now()))
-        .where(or_(message.c.rung_at < message.c.next_try_at, message.c.rung_at <= Now() - patience))
-        .order_by(message.c.next_try_at, message.c.id)
-        .limit(limit)
-    )
-    with database.reading() as connection:
-        ids = list(connection.scalars(waiting))
-    if not ids:
-        return {}
-    ringing = (
-        update(message).where(message.c.id.in_(ids)).values(rung_at=Now()).returning(message.c.id, message.c.crashes)
-    )
-    with database.writing() as connection:
-        return {found.id: found.crashes > 0 for found in connection.execute(ringing)}
 
 
 def _of(mailbox: str, state: State) -> Select[tuple[object, ...]]:
