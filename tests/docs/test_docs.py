@@ -37,9 +37,20 @@ def blocks(kind: str, document: str = "README.md") -> list[str]:
     return [body for found, body in BLOCK.findall(text) if found == kind]
 
 
-def commands() -> list[str]:
-    lines = [line for block in blocks("console") for line in block.splitlines()]
+def commands(document: str = "README.md") -> list[str]:
+    lines = [line for block in blocks("console", document) for line in block.splitlines()]
     return [line.removeprefix("$ ") for line in lines if line.startswith(f"$ {POSTROOM}")]
+
+
+DOCUMENTS = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
+
+
+def test_every_block_in_the_documents_is_of_a_kind_that_is_tried() -> None:
+    kinds = {(name, kind) for name in DOCUMENTS for kind, _ in BLOCK.findall((ROOT / name).read_text("utf-8"))}
+    assert {kind for _, kind in kinds} == {"yaml", "console", "python", "text"}
+    tried = {"README.md", *(f"docs/{page}.md" for page in ("settings", "pipelines", "conditions", "steps"))}
+    assert {name for name, kind in kinds if kind == "yaml"} == tried
+    assert {name for name, kind in kinds if kind == "python"} == {"README.md"}
 
 
 @pytest.fixture(scope="module")
@@ -90,8 +101,10 @@ def test_python_in_the_readme_runs(checkout: Path, text: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_the_commands_of_the_readme_run_one_after_the_other(checkout: Path) -> None:
-    for command in commands():
+@pytest.mark.parametrize("document", [name for name in DOCUMENTS if blocks("console", name)])
+def test_the_commands_of_a_document_run_one_after_the_other(checkout: Path, document: str) -> None:
+    assert commands(document)
+    for command in commands(document):
         done = run(checkout, command)
         assert (done.returncode, done.stderr) == (0, ""), command
         assert done.stdout, command

@@ -1,5 +1,6 @@
 """Steps of other packages: entry points of the group `postroom.steps`, of those that the settings admit by name."""
 
+from functools import cache
 from importlib.metadata import EntryPoint, entry_points
 from typing import Final
 
@@ -13,6 +14,7 @@ def installed() -> list[str]:
     return sorted({point.name for point in entry_points(group=GROUP)})
 
 
+@cache  # the metadata of every installed package is read for it
 def plugin(name: str) -> type[Step] | None:
     """The step that an entry point of this name gives; None: `fault` says why there is none."""
     found = next(iter(entry_points(group=GROUP, name=name)), None)

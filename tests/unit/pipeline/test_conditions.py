@@ -220,6 +220,37 @@ def test_where_it_lies_and_what_steps_found(when: dict[str, Any], view: dict[str
     assert held(when, view=view) is expected
 
 
+SYSTEM_FLAGS = frozenset({"\\Seen", "$Work"})
+
+
+@pytest.mark.parametrize(
+    ("when", "expected"),
+    [
+        ({"flags": "\\Seen"}, True),
+        ({"flags": "\\seen"}, True),
+        ({"flags": "\\\\Seen"}, True),
+        ({"flags": ["\\Flagged", "\\Seen"]}, True),
+        ({"flags": {"matches": "\\S*"}}, True),
+        ({"flags": "\\*"}, True),
+        ({"flags": {"is": "\\Seen"}}, True),
+        ({"flags": "\\Flagged"}, False),
+        ({"flags": "Seen"}, False),
+        ({"flags": "$Work"}, True),
+        ({"not": {"flags": "\\Flagged"}}, True),
+    ],
+    ids=str,
+)
+def test_flags_are_written_as_imap_does(when: dict[str, Any], expected: bool) -> None:
+    assert held(when, view={"flags": SYSTEM_FLAGS}) is expected
+
+
+def test_the_words_of_a_flag_are_the_operators() -> None:
+    wrong: list[Problem] = []
+    condition = compile_condition({"flags": "\\Seen"}, (), wrong, directory=NOWHERE)
+    assert condition is not None
+    assert condition.labels() == ("flags: \\Seen",)
+
+
 ATTACHED: list[tuple[str, dict[str, Any], dict[str, Any], bool]] = [
     ("name", {"attachment": "*.PDF"}, INVOICE, True),
     ("another name", {"attachment": "*.exe"}, INVOICE, False),

@@ -45,7 +45,9 @@ CATALOGUE: Final = (
     Entry("message-id", "text", "The Message-ID field.", '{message-id: "*@example.com>"}'),
     Entry("mailbox", "text", "The name of the mailbox that it came from, as in the settings.", "{mailbox: support}"),
     Entry("folder", "text", "The folder that it lies in.", '{folder: "INBOX"}'),
-    Entry("flags", "text", "The flags and keywords that it came with.", "{flags: $Important}"),
+    Entry(
+        "flags", "text", "The flags and keywords that it came with, as IMAP writes them.", "{flags: ['\\Seen', $Work]}"
+    ),
     Entry("tag", "text", "Tags that earlier steps put on it.", "{tag: [urgent, customer]}"),
     Entry(
         "attachment",

@@ -49,6 +49,7 @@ FIELDS: Final = (
 JOINS: Final = ("all", "any", "not")
 DEEPEST: Final = 100  # keys and list places that lead to a condition
 _HEADER: Final = re.compile(r"header\.([!-9;-~]{1,76})", re.IGNORECASE)  # RFC 5322 §3.6.8
+_SYSTEM_FLAG: Final = re.compile(r"\\[A-Za-z*?]")
 WORDS: Final = (*FIELDS, *JOINS, "header.<Name>")
 
 
@@ -108,6 +109,8 @@ class _Compiler:
             return self.text(name, data, trail, fields.header(header[1]))
         if name in fields.ADDRESSES:
             return self.address(name, data, trail)
+        if name == "flags":
+            return self.flags(data, trail)
         if name in fields.TEXTS:
             return self.text(name, data, trail, fields.TEXTS[name], fact="tag" if name == "tag" else None)
         if name in fields.BOOLS:
@@ -129,6 +132,11 @@ class _Compiler:
         if question is None:
             return None
         return _asks(name, data, values, _plain, question, fact=fact)
+
+    def flags(self, data: object, trail: Trail) -> Condition | None:
+        """Globs in which the backslash of a system flag is itself, so that flags are written as `flag` takes them."""
+        question = self.read.text(_with_backslashes(data), trail)
+        return None if question is None else _asks("flags", data, fields.TEXTS["flags"], _plain, question)
 
     def truth(self, name: str, data: object, trail: Trail) -> Condition | None:
         wanted = self.read.truth(data, trail)
@@ -361,6 +369,17 @@ def spelled(data: object) -> str:
         case bool():
             return "true" if data else "false"
     return str(data)
+
+
+def _with_backslashes(data: object) -> object:
+    match data:
+        case str() if _SYSTEM_FLAG.match(data):
+            return f"\\{data}"
+        case list():
+            return [_with_backslashes(one) for one in data]
+        case dict():
+            return {key: _with_backslashes(one) if key in ("matches", "every") else one for key, one in data.items()}
+    return data
 
 
 def _of_spec(test: Test[Text] | None) -> Test[fields.Mailbox] | None:
