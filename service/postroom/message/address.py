@@ -10,7 +10,6 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from postroom.message import charset
 from postroom.message.build import build
 from postroom.model import Model
 
@@ -55,13 +54,12 @@ class Address(Model):
     spec: str = ""
 
 
-def parse_addresses(value: str | bytes, decode: Callable[[str], str]) -> tuple[Address, ...]:
+def parse_addresses(text: str, decode: Callable[[str], str]) -> tuple[Address, ...]:
     """Read an unfolded header value as a list of mailboxes and groups; never raises, linear in its length.
 
     `decode` undoes RFC 2047 and sees display names only, after the structure is known: an encoded comma or
     `<` cannot make an address. Members of groups are listed, names of groups are not.
     """
-    text = value if isinstance(value, str) else charset.decode(value)
     found: list[Address] = []
     reader: _Reader | None = None
     position, end = 0, len(text)

@@ -135,7 +135,7 @@ def _spliced(view: memoryview, top: "_Section", dropped: Sequence[tuple[Node, st
 
 
 def _replacement(view: memoryview, node: Node, note: str, eol: bytes) -> Iterator[Raw]:
-    if node.uu and node.encoding == "x-uuencode":
+    if node.block is not None:
         yield note_line(note, eol)
         return
     if node.parent is not None and node.parent.is_message:

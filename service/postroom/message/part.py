@@ -64,22 +64,22 @@ class Part(Model):
     @lazy
     def disposition(self) -> str | None:
         """`inline`, `attachment` or another word in lower case (RFC 2183); None where there is none."""
-        if self.node.uu and self.node.is_uuencoded_file:
+        if self.node.block is not None:
             return "attachment"
         return self._disposition[0] or None if self.node.disposition else None
 
     @lazy
     def filename(self) -> str | None:
         """The name that its sender gave, decoded and hostile: see `safe_name`."""
-        if self.node.uu and self.node.is_uuencoded_file:
-            return decode_words(self.node.uu[0].name) or None
+        if self.node.block is not None:
+            return decode_words(self.node.block.name) or None
         named = self._disposition[1].get("filename") if self.node.disposition else None
         return named or self.node.parameters.get("name") or None
 
     @lazy
     def content_id(self) -> str | None:
         """Content-ID without its angle brackets (RFC 2392)."""
-        return decode_words(self.node.headers.unfolded("content-id")).strip().strip("<>") or None
+        return (self.headers.get("content-id") or "").strip().strip("<>") or None
 
     @property
     def is_multipart(self) -> bool:
@@ -206,7 +206,7 @@ class Part(Model):
         if not self.content_type.startswith("text/"):
             return "", set()
         found = set[Defect]()
-        content = self._without_files() if self.node.uu else self.content
+        content = self._without_files() if self.node.files else self.content
         labels = self.node.parameters
         text = charset.decode(content, labels.get("charset", ""), found)
         if "\r" in text:
@@ -218,7 +218,7 @@ class Part(Model):
     def _without_files(self) -> bytes:
         position = self.node.body_start
         pieces = []
-        for block in self.node.uu:
+        for block in self.node.files:
             pieces.append(self.node.data[position : block.start])
             position = block.end
         return b"".join((*pieces, self.node.data[position : self.node.end]))

@@ -6,6 +6,9 @@ import re
 from postroom.message import charset
 from postroom.message.defects import Defect, note
 
+BLANKS = " \t\r\n\v\f"
+"""White space in ASCII. `str.strip` by itself takes what may be the last octet of a character in UTF-8, too."""
+
 _START = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
 _STRAY = re.compile(rb"=(?![0-9A-Fa-f]{2})")
@@ -27,12 +30,14 @@ def decode_words(value: bytes | str, found: set[Defect] | None = None) -> str:
         text = _words(value, found)
     else:
         text = value.decode("ascii") if value.isascii() else charset.decode(value)
-    return text if text.isprintable() else _CONTROLS.sub(" ", text)
+    return without_controls(text)
 
 
 def without_controls(text: str) -> str:
     """Put a space in place of each control character and line break but the tab."""
-    return text if text.isprintable() else _CONTROLS.sub(" ", text)
+    if text.isprintable() or text.replace("\t", "").isprintable():
+        return text
+    return _CONTROLS.sub(" ", text)
 
 
 def _words(raw: bytes, found: set[Defect] | None) -> str:
