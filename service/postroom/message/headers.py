@@ -48,6 +48,11 @@ class Headers(Sequence[Header]):
     Fields are kept as octets in a text, one character for each, and nothing is decoded before it is asked for.
     """
 
+    __slots__ = (
+        "_block", "_fields", "_names", "_spans", "_values", "_words_found", "body_start", "cut", "end", "found",
+        "start",
+    )  # fmt: skip
+
     def __init__(self, block: bytes, start: int, limits: Limits) -> None:
         self.start = start
         self.end = self.body_start = start + len(block)
@@ -55,8 +60,8 @@ class Headers(Sequence[Header]):
         """What was odd about the form of the header."""
         self.cut = False
         """Whether there are more fields, or longer ones, than the limits allow."""
-        self._block = block
         self._spans: Sequence[tuple[int, int]] | None = None
+        self._block = block
         self._values: dict[int, str] = {}
         self._words_found: set[Defect] = set()
         if _BARE_CR.search(block):
@@ -137,8 +142,8 @@ class Headers(Sequence[Header]):
 
     def items(self) -> Iterator[tuple[str, str]]:
         """Give name and decoded value of each field; cheaper than the fields themselves."""
-        for number, field in enumerate(self._fields):
-            yield field[0], self._value(number)
+        found = self._words_found
+        return iter([(name, _decoded(value, found)) for name, _, value, _ in self._fields])
 
     def get(self, name: str) -> str | None:
         """The decoded value of the first field of that name; None where there is none."""
@@ -157,11 +162,11 @@ class Headers(Sequence[Header]):
         """The unfolded value of the first field of that name, one character for each octet; empty where there is
         none. `name` is in lower case.
         """
-        return self._octets(self._names.index(name)) if name in self._names else ""
+        return _unfolded(self._fields[self._names.index(name)][2]) if name in self._names else ""
 
     def unfolded_all(self, name: str) -> tuple[str, ...]:
         """The unfolded values of all fields of that name, in their order, with encoded words as they stand."""
-        values = map(self._octets, self._numbers(name))
+        values = (_unfolded(self._fields[number][2]) for number in self._numbers(name))
         return tuple(value if value.isascii() else charset.decode(value.encode("latin-1")) for value in values)
 
     def occurrences(self, name: str) -> int:
@@ -182,17 +187,8 @@ class Headers(Sequence[Header]):
     def _value(self, number: int) -> str:
         value = self._values.get(number)
         if value is None:
-            value = self._octets(number)
-            if "=?" in value or not value.isascii():
-                value = decode_words(value.encode("latin-1"), self._words_found)
-            elif not value.isprintable():
-                value = without_controls(value)
-            self._values[number] = value
+            value = self._values[number] = _decoded(self._fields[number][2], self._words_found)
         return value
-
-    def _octets(self, number: int) -> str:
-        value = self._fields[number][2].strip(BLANKS)
-        return value.replace("\r\n", "").replace("\n", "") if "\n" in value else value
 
     def _header(self, number: int) -> Header:
         if self._spans is None:
@@ -209,3 +205,15 @@ class Headers(Sequence[Header]):
             },
             _HEADER_FIELDS,
         )
+
+
+def _unfolded(value: str) -> str:
+    value = value.strip(BLANKS)
+    return value.replace("\r\n", "").replace("\n", "") if "\n" in value else value
+
+
+def _decoded(value: str, found: set[Defect]) -> str:
+    value = _unfolded(value)
+    if "=?" in value or not value.isascii():
+        return decode_words(value.encode("latin-1"), found)
+    return value if value.isprintable() else without_controls(value)

@@ -23,7 +23,7 @@ class Index:
         self.limits = limits
         self.defects: set[Defect] = set()
         self.holds_messages = False
-        self._count = 0
+        self._room = limits.parts
         scan = _Scan(self, data, top, None, None)
         waiting = [scan]
         while waiting:
@@ -44,8 +44,8 @@ class Index:
 
     def room(self) -> bool:
         """Whether one more part may be indexed."""
-        if self._count < self.limits.parts:
-            self._count += 1
+        if self._room:
+            self._room -= 1
             return True
         self.defects.add(Defect.TOO_MANY_PARTS)
         return False

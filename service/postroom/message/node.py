@@ -11,36 +11,22 @@ from postroom.message.uu import Block
 
 _TYPE = re.compile(r"([^\s/;,]+/[^\s/;,]+)")
 _COMMON = frozenset(("7bit", "8bit", "base64", "quoted-printable"))
+_NONE: Mapping[str, str] = {}
 _NESTED = frozenset(("message/rfc822", "message/global", "message/news"))
 
 
 class Node:
     """One part; `start` (its header), `body_start` and `end` are offsets into `data`.
 
-    `data` is the message, or the decoded content of `within`.
+    `data` is the message, or the decoded content of `within`. `base` is what the paths of children begin
+    with.
     """
 
-    number = 0
-    is_first = True
-    """Whether no other part of the same multipart stands before it."""
-    path = ""
-    base = ""
-    """What the paths of its children begin with."""
-    children = 0
-    content_type = "text/plain"
-    is_multipart = False
-    is_message = False
-    parameters: Mapping[str, str] = {}
-    boundary = b""
-    disposition = ""
-    """Content-Disposition, unfolded octets."""
-    encoding = ""
-    embedded: Sequence["Node"] = ()
-    """The parts of the message that is the decoded content of this part."""
-    files: Sequence[Block] = ()
-    """The uuencoded files in this text."""
-    block: Block | None = None
-    """Where this part itself is such a file, and has no header of its own."""
+    __slots__ = (
+        "base", "block", "body_start", "boundary", "children", "content_type", "data", "defects", "depth",
+        "disposition", "embedded", "encoding", "end", "files", "headers", "is_first", "is_message", "is_multipart",
+        "number", "parameters", "parent", "path", "start", "within",
+    )  # fmt: skip
 
     def __init__(self, data: Raw, headers: Headers, parent: "Node | None", within: "Node | None") -> None:
         self.data = data
@@ -50,6 +36,24 @@ class Node:
         self.start = headers.start
         self.body_start = self.end = headers.body_start
         self.depth: int = 1 if parent is None else parent.depth + 1
+        self.number = 0
+        self.is_first = True
+        """Whether no other part of the same multipart stands before it."""
+        self.path = self.base = ""
+        self.children = 0
+        self.content_type = "text/plain"
+        self.is_multipart = self.is_message = False
+        self.parameters: Mapping[str, str] = _NONE
+        self.boundary = b""
+        self.disposition = ""
+        """Content-Disposition, unfolded octets."""
+        self.encoding = ""
+        self.embedded: Sequence[Node] = ()
+        """The parts of the message that is the decoded content of this part."""
+        self.files: Sequence[Block] = ()
+        """The uuencoded files in this text."""
+        self.block: Block | None = None
+        """Where this part itself is such a file, and has no header of its own."""
         self.defects: set[Defect] = set()
 
     def describe(self, default: str) -> None:

@@ -203,15 +203,15 @@ class Part(Model):
 
     @lazy
     def _read(self) -> tuple[str, set[Defect]]:
-        if not self.content_type.startswith("text/"):
-            return "", set()
-        found = set[Defect]()
-        content = self._without_files() if self.node.files else self.content
-        labels = self.node.parameters
+        node, found = self.node, set[Defect]()
+        if not node.content_type.startswith("text/"):
+            return "", found
+        content = self._without_files() if node.files else self.content
+        labels = node.parameters
         text = charset.decode(content, labels.get("charset", ""), found)
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if labels and labels.get("format", "").lower() == "flowed":
+        if "format" in labels and labels["format"].lower() == "flowed":
             text = unflow(text, labels.get("delsp", "").lower() == "yes")
         return text, found
 
