@@ -15,7 +15,7 @@ from postroom.model import Model
 
 _ATOM = r'[^\s\x00-\x1f\x7f"(),:;<>@\[\]\\]++'
 _WELL_FORMED = re.compile(
-    rf"""\s*+(?:(?:"([^"\\]*+)"|([^"(),:;<>@\[\]\\]*+))\s*+<({_ATOM})@({_ATOM})>|({_ATOM})@({_ATOM}))\s*+(?:,|\Z)"""
+    rf"""[\s,;]*+(?:(?:"([^"\\]*+)"|([^"(),:;<>@\[\]\\]*+))\s*+<({_ATOM})@({_ATOM})>|(?!=\?)({_ATOM})(?:@({_ATOM}))?+)\s*+(?:,|\Z)"""
 )
 _TOKEN = re.compile(
     r"""(?P<space>\s++)
@@ -69,11 +69,13 @@ def parse_addresses(text: str, decode: Callable[[str], str]) -> tuple[Address, .
             reader = reader or _Reader(text, decode, found)
             position = reader.read(position)
             continue
-        quoted, phrase, local, domain, bare_local, bare_domain = match.groups()
-        if bare_local is None:
+        quoted, phrase, local, domain, bare, bare_domain = match.groups()
+        if bare is None:
             found.append(_address(_shown(quoted or phrase or "", decode), local, domain))
-        else:
-            found.append(_address("", bare_local, bare_domain))
+        elif bare_domain is not None or bare.isascii():
+            found.append(_address("", bare, bare_domain))
+        elif name := _shown(bare, decode):
+            found.append(_address(name, "", None))
         position = match.end()
     return tuple(found)
 

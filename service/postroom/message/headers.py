@@ -108,12 +108,13 @@ class Headers(Sequence[Header]):
         bounded: list[tuple[str, str, str, str]] = []
         for key, (name, colon, value, _) in zip(self._names, self._fields, strict=True):
             most = room.get(key, limit)
-            self.cut |= len(value) > most
             bounded.append((name, colon, value[:most], ""))
+            if len(value) > most:
+                self.found.add(Defect.HEADER_TOO_LONG)
             if key in room:
                 room[key] = max(0, most - len(value))
-        if self.cut:
-            self.found.add(Defect.HEADER_TOO_LONG)
+        if Defect.HEADER_TOO_LONG in self.found:
+            self.cut = True
             self._spans = self._spans or self._measured()
             self._fields = bounded
 
