@@ -14,8 +14,13 @@ from postroom.message.build import build
 from postroom.model import Model
 
 _ATOM = r'[^\s\x00-\x1f\x7f"(),:;<>@\[\]\\]++'
+# A local user alone ends with its element; after an address another may follow, of which the comma is missing.
 _WELL_FORMED = re.compile(
-    rf"""[\s,;]*+(?:(?:"([^"\\]*+)"|([^"(),:;<>@\[\]\\]*+))\s*+<({_ATOM})@({_ATOM})>|(?!=\?)({_ATOM})(?:@({_ATOM}))?+)\s*+(?:,|\Z)"""
+    rf"""[\s,;]*+
+    (?: (?: "([^"\\]*+)" | ([^"(),:;<>@\[\]\\]*+) ) \s*+ <({_ATOM})@({_ATOM})>
+      | (?!=\?) ({_ATOM}) (?: @({_ATOM}) | (?=\s*+(?:[,;]|\Z)) ) )
+    (?: \s*+ (?: [,;] | \Z ) | \s++ (?=(?!\.|=\?){_ATOM}@{_ATOM}(?:[\s,;]|\Z)) )""",
+    re.VERBOSE,
 )
 _TOKEN = re.compile(
     r"""(?P<space>\s++)

@@ -161,6 +161,8 @@ class _Scan:
         """Show the body of a multipart without delimiters as one text: a missing line loses no content."""
         if node.boundary:
             node.defects.add(Defect.NO_DELIMITER)
+        if not self._index.room():
+            return
         start = min(node.body_start, part_end)
         text = Node(self._data, Headers(b"", start, self._index.limits), node, self._within)
         text.place(message_root=False)

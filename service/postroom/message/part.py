@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, SkipValidation, model_serializer
 
 from postroom.message import charset, parameters, transfer
+from postroom.message.buffer import piece
 from postroom.message.defects import Defect, ordered
 from postroom.message.flowed import unflow
 from postroom.message.headers import Headers
@@ -129,8 +130,11 @@ class Part(Model):
 
     @property
     def content(self) -> bytes:
-        """The decoded content as a whole, kept for the next time."""
-        return self._decoded[0]
+        """The decoded content as a whole; kept for the next time where there was something to decode."""
+        node = self.node
+        if transfer.decodes(node.encoding):
+            return self._decoded[0]
+        return piece(node.data, node.body_start, node.end)
 
     def iter_content(self, chunk: int = CHUNK) -> Iterator[bytes]:
         """Give the decoded content in pieces of `chunk` bytes, the last one shorter; never the whole in
@@ -173,14 +177,14 @@ class Part(Model):
         return ordered(found)
 
     def _content_defects(self) -> set[Defect]:
-        if self.content_type.startswith("text/"):
-            return self._decoded[1] | self._read[1]
-        if "_decoded" in self.__dict__:
-            return self._decoded[1]
-        found: set[Defect] = set()
-        if transfer.decodes(self.node.encoding):
-            for _ in self._stream(found):
-                pass
+        is_text = self.content_type.startswith("text/")
+        found = set(self._read[1]) if is_text else set()
+        if not transfer.decodes(self.node.encoding):
+            return found
+        if is_text or "_decoded" in self.__dict__:
+            return found | self._decoded[1]
+        for _ in self._stream(found):
+            pass
         return found
 
     def _parameter(self, name: str) -> str:

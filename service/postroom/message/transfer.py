@@ -17,8 +17,9 @@ _PADDING = re.compile(rb"=[= \t]*+([=\s]*+)")
 _PADDED_GROUP = re.compile(rb"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)")
 _PADDED_GROUPS = re.compile(rb"(?:" + _PADDED_GROUP.pattern + rb"\s*+)++")
 _WHOLE_LINE = re.compile(rb"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?+[ \t]*+(?:[\r\n]|\Z)")
-_SOFT_WITH_BLANKS = re.compile(rb"=[ \t]+(\r?\n|\Z)")
+_SOFT_WITH_BLANKS = re.compile(rb"=[ \t]++(?=\r?\n|\Z)")
 _STRAY = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n|\Z)")
+_MEANT = re.compile(rb"=3D(?=[0-9A-Fa-f]{2}|\r?\n|\Z)")
 _CUT_ESCAPE = re.compile(rb"=(?:[0-9A-Fa-f]|[ \t]*\r?)")
 _UU = frozenset(("x-uuencode", "x-uue", "uuencode", "uue"))
 _IDENTITY = frozenset(("", "7bit", "8bit", "binary", "7-bit", "8-bit"))
@@ -152,8 +153,10 @@ def _quoted_printable(encoded: bytes, found: set[Defect] | None) -> bytes:
     of two equals signs), so those are mended first: a stray `=` stands for itself.
     """
     if _STRAY.search(encoded):
-        encoded = _SOFT_WITH_BLANKS.sub(rb"=\1", encoded)
-        if _STRAY.search(encoded):
+        encoded = _SOFT_WITH_BLANKS.sub(b"=", encoded)
+        signs = encoded.count(b"=")
+        # Where there are many, it is the fewest steps to escape all and to put back those that mean something.
+        encoded, meant = _MEANT.subn(b"=", encoded.replace(b"=", b"=3D"))
+        if meant < signs:
             note(found, Defect.BAD_QUOTED_PRINTABLE)
-            encoded = _STRAY.sub(b"=3D", encoded)
     return binascii.a2b_qp(encoded)
