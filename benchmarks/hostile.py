@@ -14,6 +14,10 @@ def many_parts(n: int) -> bytes:
     return _mixed() + (b"--b\r\n" + TEXT + b"hello world\r\n" * 75) * n + b"--b--\r\n"
 
 
+def tiny_parts(n: int) -> bytes:
+    return _mixed() + (b"--b\r\n" + TEXT + b"hi\r\n") * n + b"--b--\r\n"
+
+
 def nested_multiparts(n: int) -> bytes:
     opened = (b'Content-Type: multipart/mixed; boundary="b%d"\r\n\r\n--b%d\r\n' % (level, level) for level in range(n))
     closed = (b"\r\n--b%d--" % level for level in reversed(range(n)))
@@ -65,8 +69,28 @@ def unclosed_comments(n: int) -> bytes:
     return b"From: " + b"(" * n + b"\r\nTo: " + b"(a" * n + b"\r\n\r\nbody\r\n"
 
 
+def local_users(n: int) -> bytes:
+    return b"To: " + b"a," * n + b"\r\n\r\nbody\r\n"
+
+
 def commas(n: int) -> bytes:
-    return b"To: " + b"a," * n + b"\r\nCc: " + b"," * n + b"\r\n\r\nbody\r\n"
+    return b"Cc: " + b"," * n + b"\r\n\r\nbody\r\n"
+
+
+def addresses_without_commas(n: int) -> bytes:
+    return b"To: " + b"a@b " * n + b"\r\n\r\nbody\r\n"
+
+
+def unclosed_angles(n: int) -> bytes:
+    return b"To: " + b"<a" * n + b"\r\n\r\nbody\r\n"
+
+
+def unclosed_groups(n: int) -> bytes:
+    return b"To: " + b"a:" * n + b"\r\n\r\nbody\r\n"
+
+
+def endless_route(n: int) -> bytes:
+    return b"To: <" + b"@a," * n + b"\r\n\r\nbody\r\n"
 
 
 def encoded_words(n: int) -> bytes:
@@ -131,6 +155,7 @@ def encoded_messages(n: int) -> bytes:
 
 HOSTILE: dict[str, tuple[Callable[[int], bytes], int]] = {
     "1,000 parts": (many_parts, 1000),
+    "1,000 tiny parts": (tiny_parts, 1000),
     "nesting 10,000": (nested_multiparts, 10_000),
     "10,000 messages within each other": (nested_messages, 10_000),
     "500 equal boundaries": (equal_boundaries, 500),
@@ -143,7 +168,12 @@ HOSTILE: dict[str, tuple[Callable[[int], bytes], int]] = {
     "10,000 unclosed quotes": (unclosed_quotes, 10_000),
     "5,000 addresses": (many_addresses, 5000),
     "10,000 unclosed comments": (unclosed_comments, 10_000),
-    "5,000 commas": (commas, 5000),
+    "10,000 commas": (commas, 10_000),
+    "5,000 local users": (local_users, 5000),
+    "4,000 addresses without commas": (addresses_without_commas, 4000),
+    "4,000 unclosed angle brackets": (unclosed_angles, 4000),
+    "5,000 unclosed groups": (unclosed_groups, 5000),
+    "4,000 hosts of a route": (endless_route, 4000),
     "5,000 encoded words": (encoded_words, 5000),
     "5,000 unclosed encoded words": (unclosed_words, 5000),
     "5 MB of dashes": (dashes, 5_000_000),

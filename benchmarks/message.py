@@ -17,7 +17,6 @@ import tempfile
 import time
 import tracemalloc
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,7 +28,6 @@ from postroom.message import parse
 from readers import FULL, SHORT, Reader
 
 MB = 1_000_000
-WARM = 100
 SECTIONS = ("speed", "attachment", "hostile", "mutations")
 
 
@@ -65,29 +63,28 @@ class Timing:
 
 
 def timed(readers: Mapping[str, Reader], corpus: Sequence[bytes], rounds: int) -> dict[str, Timing]:
-    """Time one reader after the other, each on all messages, and each message `rounds` times in a row."""
-    return {name: timed_alone(reader, corpus, rounds) for name, reader in readers.items()}
+    """Time all readers on all messages in each round, one reader after the other, so that a busy machine slows all."""
+    timings = {name: Timing([float("inf")] * len(corpus)) for name in readers}
+    for _ in range(rounds):
+        for name, reader in readers.items():
+            one_round(reader, corpus, timings[name])
+    return timings
 
 
-def timed_alone(reader: Reader, corpus: Sequence[bytes], rounds: int) -> Timing:
-    timing = Timing()
+def one_round(reader: Reader, corpus: Sequence[bytes], timing: Timing) -> None:
+    """Read each message twice; the first time warms up what the readers before pushed out of the caches."""
     gc.collect()
-    for raw in corpus[:WARM]:
-        with suppress(Exception):
-            reader(raw)
-    for raw in corpus:
-        best = float("inf")
+    timing.raised = 0
+    for number, raw in enumerate(corpus):
         raised = False
-        for _ in range(rounds):
+        for _ in range(2):
             start = time.perf_counter()
             try:
                 reader(raw)
             except Exception:  # The peers raise whatever they like; that is counted.
                 raised = True
-            best = min(best, time.perf_counter() - start)
-        timing.seconds.append(best)
+            timing.seconds[number] = min(timing.seconds[number], time.perf_counter() - start)
         timing.raised += raised
-    return timing
 
 
 def speed(corpus: Sequence[bytes], rounds: int, aims: Aims) -> None:

@@ -2,7 +2,7 @@
 
 from postroom.message.address import Address, parse_address, parse_addresses
 from postroom.message.defects import Defect
-from postroom.message.edit import AddHeader, DropPart, Edit, RemoveHeader, SetHeader, edited
+from postroom.message.edit import AddHeader, DropPart, Edit, RemoveHeader, SetHeader, edited, in_original
 from postroom.message.headers import Header, Headers
 from postroom.message.html import html_to_text
 from postroom.message.limits import Limits
@@ -25,6 +25,7 @@ __all__ = [
     "SetHeader",
     "edited",
     "html_to_text",
+    "in_original",
     "parse",
     "parse_address",
     "parse_addresses",

@@ -10,13 +10,17 @@ import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
-from postroom.message import charset
 from postroom.message.build import build
 from postroom.model import Model
 
 _ATOM = r'[^\s\x00-\x1f\x7f"(),:;<>@\[\]\\]++'
+# A local user alone ends with its element; after an address another may follow, of which the comma is missing.
 _WELL_FORMED = re.compile(
-    rf"""\s*+(?:(?:"([^"\\]*+)"|([^"(),:;<>@\[\]\\]*+))\s*+<({_ATOM})@({_ATOM})>|({_ATOM})@({_ATOM}))\s*+(?:,|\Z)"""
+    rf"""[\s,;]*+
+    (?: (?: "([^"\\]*+)" | ([^"(),:;<>@\[\]\\]*+) ) \s*+ <({_ATOM})@({_ATOM})>
+      | (?!=\?) ({_ATOM}) (?: @({_ATOM}) | (?=\s*+(?:[,;]|\Z)) ) )
+    (?: \s*+ (?: [,;] | \Z ) | \s++ (?=(?!\.|=\?){_ATOM}@{_ATOM}(?:[\s,;]|\Z)) )""",
+    re.VERBOSE,
 )
 _TOKEN = re.compile(
     r"""(?P<space>\s++)
@@ -55,13 +59,12 @@ class Address(Model):
     spec: str = ""
 
 
-def parse_addresses(value: str | bytes, decode: Callable[[str], str]) -> tuple[Address, ...]:
+def parse_addresses(text: str, decode: Callable[[str], str]) -> tuple[Address, ...]:
     """Read an unfolded header value as a list of mailboxes and groups; never raises, linear in its length.
 
     `decode` undoes RFC 2047 and sees display names only, after the structure is known: an encoded comma or
     `<` cannot make an address. Members of groups are listed, names of groups are not.
     """
-    text = value if isinstance(value, str) else charset.decode(value)
     found: list[Address] = []
     reader: _Reader | None = None
     position, end = 0, len(text)
@@ -71,11 +74,13 @@ def parse_addresses(value: str | bytes, decode: Callable[[str], str]) -> tuple[A
             reader = reader or _Reader(text, decode, found)
             position = reader.read(position)
             continue
-        quoted, phrase, local, domain, bare_local, bare_domain = match.groups()
-        if bare_local is None:
+        quoted, phrase, local, domain, bare, bare_domain = match.groups()
+        if bare is None:
             found.append(_address(_shown(quoted or phrase or "", decode), local, domain))
-        else:
-            found.append(_address("", bare_local, bare_domain))
+        elif bare_domain is not None or bare.isascii():
+            found.append(_address("", bare, bare_domain))
+        elif name := _shown(bare, decode):
+            found.append(_address(name, "", None))
         position = match.end()
     return tuple(found)
 

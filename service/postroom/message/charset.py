@@ -5,6 +5,7 @@ and other things that a sender must not be able to choose.
 """
 
 import re
+from functools import lru_cache
 
 from postroom.message.defects import Defect, note
 
@@ -48,14 +49,16 @@ _NOT_IN_KEY = re.compile(r"[^a-z0-9]+")
 _HIGH_AS_CP1252 = {
     byte: bytes([byte]).decode("cp1252", "replace").replace("�", chr(byte)) for byte in range(0x80, 0xA0)
 }
+_LONGEST_LABEL = 64
 _SURROGATES = re.compile("[\ud800-\udfff]")
 # A long text with a few broken characters is better read with them marked than wholly in another charset.
 _CLEAN_FOR_EACH_BROKEN = 32
 
 
+@lru_cache(maxsize=256)
 def codec(label: str) -> str | None:
     """Give the codec for a label, or None where none is admitted. Case and punctuation do not count."""
-    return _CODECS.get(label) or _CODECS.get(_NOT_IN_KEY.sub("", label[:64].lower()))
+    return _CODECS.get(_NOT_IN_KEY.sub("", label.lower()))
 
 
 def decode(content: bytes, label: str = "", found: set[Defect] | None = None) -> str:
@@ -63,7 +66,7 @@ def decode(content: bytes, label: str = "", found: set[Defect] | None = None) ->
 
     The result holds no surrogates. A byte order mark is dropped.
     """
-    name = codec(label) if label else "utf-8"
+    name = codec(label[:_LONGEST_LABEL]) if label else "utf-8"
     if name is None:
         note(found, Defect.UNKNOWN_CHARSET)
         return _guess(content)

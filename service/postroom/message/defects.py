@@ -1,5 +1,6 @@
 """Everything that can be odd about a message, as a closed set: names for metrics, conditions and people."""
 
+from collections.abc import Set
 from enum import StrEnum
 
 
@@ -69,12 +70,15 @@ class Defect(StrEnum):
     """
 
 
+_ORDER = {defect: number for number, defect in enumerate(Defect)}
+
+
 def note(found: set[Defect] | None, defect: Defect) -> None:
     """Add to a set where the caller gave one."""
     if found is not None:
         found.add(defect)
 
 
-def ordered(found: set[Defect]) -> tuple[Defect, ...]:
+def ordered(found: Set[Defect]) -> tuple[Defect, ...]:
     """Give each once, in the order above."""
-    return tuple(defect for defect in Defect if defect in found) if found else ()
+    return tuple(sorted(found, key=_ORDER.__getitem__)) if found else ()

@@ -6,11 +6,10 @@ from collections.abc import Callable
 from postroom.message.buffer import Raw, find, has_bare_cr, piece
 from postroom.message.node import Node
 
-_LINE_END = re.compile(rb"[\r\n]")
+_LINE_END = re.compile(rb"\r?\n|\r")
 _CANDIDATE = re.compile(rb"[\r\n]--")
 _CLOSED_BY_RUBBISH = re.compile(rb"(--[^\s>]+--)[^0-9A-Za-z'()+_,./:=? -]")
 _TRAILING_BLANKS = 1000
-_LF, _CR = 0x0A, 0x0D
 
 
 class Multipart:
@@ -66,17 +65,17 @@ class Delimiters:
             self._bare_cr = has_bare_cr(self._data)
         return self._bare_cr
 
-    def open(self, node: Node) -> Multipart:
-        """Let the delimiters of one more multipart count."""
+    def open(self, node: Node) -> bool:
+        """Let the delimiters of one more multipart count; False where an open one has its boundary."""
         own = b"--" + node.boundary if node.boundary else b""
         above = self.multiparts[-1].prefix
-        keys = (own, own + b"--") if own and own not in self._keys else ()
-        multipart = Multipart(node, _common(above, own) if above and own else above or own, keys)
-        for key in keys:
-            self._keys.setdefault(key, (multipart, key != own))
+        taken = own in self._keys
+        multipart = Multipart(node, _common(above, own), () if taken or not own else (own, own + b"--"))
+        for key in multipart.keys:
+            self._keys.setdefault(key, (multipart, key is not own))
         self._longest = max(self._longest, len(own) + 2)
         self.multiparts.append(multipart)
-        return multipart
+        return not taken
 
     def close(self) -> Multipart:
         """Let those of the innermost one count no longer."""
@@ -85,10 +84,6 @@ class Delimiters:
             if self._keys[key][0] is multipart:
                 del self._keys[key]
         return multipart
-
-    def taken(self, boundary: bytes) -> bool:
-        """Whether an open multipart has that boundary."""
-        return b"--" + boundary in self._keys
 
     def next(self, until: int) -> Delimiter | None:
         """Give the next one that begins before `until`; what was passed over is not looked at again."""
@@ -104,10 +99,10 @@ class Delimiters:
             start = newline + 1
             self.at = line_end = self._line_end(start)
             line = piece(data, start, min(line_end, start + self._longest + _TRAILING_BLANKS))
-            known = keys.get(line) or self._known(line)
+            known = keys.get(line.rstrip()) or self._known(line)
             if known is not None:
-                crlf = data[newline] == _LF and newline > 0 and data[newline - 1] == _CR
-                return known[0], known[1], newline - crlf, self._next_line(line_end)
+                crlf = data[newline - 1 : newline + 1] == b"\r\n"
+                return known[0], known[1], newline - crlf, min(self._end, line_end + 1)
         return None
 
     def _known(self, line: bytes) -> tuple[Multipart, bool] | None:
@@ -116,8 +111,8 @@ class Delimiters:
         Rubbish may follow (RFC 2046 §5.1.1, note to implementors) after a blank, and after closing dashes what
         cannot belong to a boundary; else the line names another boundary.
         """
-        known = self._keys.get(line.rstrip())
-        if known is None and (words := line.split(None, 1)):
+        known = None
+        if words := line.split(None, 1):
             known = self._keys.get(words[0])
             if known is not None and words[-1].rstrip() == b"--":
                 # The boundary was written with blanks at its end.
@@ -131,22 +126,19 @@ class Delimiters:
         match = _CANDIDATE.search(self._data, self.at, until)
         return match.start() if match else -1
 
-    def _next_line(self, line_end: int) -> int:
-        crlf = line_end + 1 < self._end and self._data[line_end] == _CR and self._data[line_end + 1] == _LF
-        return min(self._end, line_end + 1 + crlf)
-
     def _line_end(self, start: int) -> int:
+        """Give the offset of the last octet of the line: its line feed, or a carriage return alone."""
         if self._bare_cr:
             match = _LINE_END.search(self._data, start, self._end)
-            return match.start() if match else self._end
+            return match.end() - 1 if match else self._end
         line_feed = self.find(b"\n", start, self._end)
-        if line_feed < 0:
-            return self._end
-        return line_feed - 1 if line_feed > start and self._data[line_feed - 1] == _CR else line_feed
+        return line_feed if line_feed >= 0 else self._end
 
 
 def _common(one: bytes, other: bytes) -> bytes:
-    """Give what both begin with."""
+    """Give what both begin with; one that is empty does not count."""
+    if not one or not other:
+        return one or other
     length = min(len(one), len(other))
     if one[:length] == other[:length]:
         return one[:length]

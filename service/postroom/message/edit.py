@@ -108,6 +108,22 @@ def edited(
     return tuple(piece for piece in _spliced(view, top, dropped) if len(piece))
 
 
+def in_original(edit: Edit, before: Sequence[Edit]) -> Edit:
+    """Give an edit whose path was found in the message as the edits `before` left it, with its path in the original.
+
+    Only uuencoded files change their names: they are numbered within their text, and one that is dropped leaves no
+    number behind.
+    """
+    if not isinstance(edit, DropPart) or "/" not in edit.path:
+        return edit
+    text, number = edit.path.split("/")
+    at = int(number)
+    dropped = {drop.path for drop in before if isinstance(drop, DropPart)}
+    for gone in sorted(int(path.rpartition("/")[2]) for path in dropped if path.startswith(f"{text}/")):
+        at += gone <= at
+    return edit.model_copy(update={"path": f"{text}/{at}"})
+
+
 def _editable(node: Node) -> Node:
     """Give the part to replace for this one: what has bytes in the message, and stands between delimiters."""
     while node.within is not None:
@@ -135,7 +151,7 @@ def _spliced(view: memoryview, top: "_Section", dropped: Sequence[tuple[Node, st
 
 
 def _replacement(view: memoryview, node: Node, note: str, eol: bytes) -> Iterator[Raw]:
-    if node.uu and node.encoding == "x-uuencode":
+    if node.block is not None:
         yield note_line(note, eol)
         return
     if node.parent is not None and node.parent.is_message:

@@ -2,26 +2,24 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
-from operator import itemgetter
+from itertools import accumulate, pairwise
 from typing import overload
 
 from pydantic import ConfigDict
 from pydantic import Field as Option
 
+from postroom.message import charset
 from postroom.message.build import build
 from postroom.message.defects import Defect
-from postroom.message.words import decode_words
+from postroom.message.limits import Limits
+from postroom.message.words import BLANKS, decode_words, without_controls
 from postroom.model import Model
 
 # A field with its continuation lines, as name, colon and value; else a line that is none. Names are what
 # RFC 5322 §2.2 allows, and 8-bit characters.
-_FIELDS = re.compile(rb"([!-9;-~\x80-\xff]++)([ \t]*+:)([^\n]*+(?:\n[ \t][^\n]*+)*+\n?)|([^\n]++\n?|\n)")
-_NAME, _JUNK = itemgetter(0), itemgetter(3)
-_ADDRESSES = (b"from", b"sender", b"reply-to", b"to", b"cc", b"bcc")
-# So few fields are looked through faster than a table is made.
-_FEW = 5
+_FIELDS = re.compile(r"([!-9;-~\x80-\xff]++)([ \t]*+:)([^\n]*+(?:\n[ \t][^\n]*+)*+\n?)|([^\n]++\n?|\n)")
 _BARE_CR = re.compile(rb"\r(?!\n)")
+_ADDRESSES = ("from", "sender", "reply-to", "to", "cc", "bcc")
 
 
 class Header(Model):
@@ -46,83 +44,84 @@ _HEADER_FIELDS = set(Header.model_fields)
 class Headers(Sequence[Header]):
     """The fields of one header in their order; names are compared without regard to case.
 
-    Nothing is decoded before it is asked for. `end` is where the last field ends.
+    `start` is where the first field begins, `end` where the last one ends, `body_start` where the body begins.
+    Fields are kept as octets in a text, one character for each, and nothing is decoded before it is asked for.
     """
 
     __slots__ = (
-        "_fields",
-        "_first",
-        "_original",
-        "_start",
-        "_starts",
-        "_values",
-        "_words_found",
-        "cut",
-        "end",
-        "found",
-        "limit",
-    )
+        "_block", "_fields", "_names", "_spans", "_values", "_words_found", "body_start", "cut", "end", "found",
+        "start",
+    )  # fmt: skip
 
-    def __init__(self, block: bytes, start: int, most: int, limit: int) -> None:
-        self._start = start
-        self.limit = limit
+    def __init__(self, block: bytes, start: int, limits: Limits) -> None:
+        self.start = start
+        self.end = self.body_start = start + len(block)
         self.found: set[Defect] = set()
-        """What was odd about the form of the fields."""
+        """What was odd about the form of the header."""
         self.cut = False
         """Whether there are more fields, or longer ones, than the limits allow."""
-        self._first: dict[bytes, int] | None = None
-        self._starts: list[int] | None = None
+        self._spans: Sequence[tuple[int, int]] | None = None
+        self._block = block
         self._values: dict[int, str] = {}
         self._words_found: set[Defect] = set()
-        self._original = block
-        self.end = start + len(block)
         if _BARE_CR.search(block):
             # A bare CR ends a line as it does for most programs; offsets stay the same.
             block = _BARE_CR.sub(b"\n", block)
             self.found.add(Defect.BARE_CR)
         if b"\0" in block:
             self.found.add(Defect.NUL_IN_HEADER)
-        self._fields: list[tuple[bytes, bytes, bytes, bytes]] = _FIELDS.findall(block)
-        if any(map(_JUNK, self._fields)):
+        self._fields: list[tuple[str, str, str, str]] = _FIELDS.findall(block.decode("latin-1"))
+        self._names = [name.lower() for name, _, _, _ in self._fields]
+        if "" in self._names:
             self._drop_junk()
-        if len(self._fields) > most:
+        if len(self._fields) > limits.headers:
             self.found.add(Defect.TOO_MANY_HEADERS)
             self.cut = True
-            del self._fields[most:]
-        if len(block) > limit and self._is_over_limit():
-            self.found.add(Defect.HEADER_TOO_LONG)
-            self.cut = True
-
-    def _is_over_limit(self) -> bool:
-        """Whether a field is too long, or all fields of one name that hold addresses together."""
-        room = dict.fromkeys(_ADDRESSES, self.limit)
-        for name, _, value, _ in self._fields:
-            key = name.lower()
-            if key in room:
-                room[key] -= len(value)
-            if len(value) > self.limit or room.get(key, 0) < 0:
-                return True
-        return False
+            del self._fields[limits.headers :], self._names[limits.headers :]
+        if len(block) > limits.header:
+            self._bound(limits.header)
 
     def _drop_junk(self) -> None:
         """Keep the fields. What follows the last one belongs to the body, as the blank line is missing."""
-        kept: list[tuple[bytes, bytes, bytes, bytes]] = []
-        starts: list[int] = []
-        position = last = self._start
+        kept: list[tuple[str, str, str, str]] = []
+        spans: list[tuple[int, int]] = []
+        position = self.end = self.start
         for field in self._fields:
-            junk = field[3]
-            if junk:
-                if not kept or junk.startswith(b"--") or junk.isspace():
-                    # No field before it, the delimiter of a multipart, or a blank line.
-                    break
-                position += len(junk)
-                continue
-            if position != last:
-                self.found.add(Defect.JUNK_IN_HEADER)
-            kept.append(field)
-            starts.append(position)
-            position = last = position + sum(map(len, field))
-        self._fields, self._starts, self.end = kept, starts, last
+            start, junk = position, field[3]
+            position += sum(map(len, field))
+            if not junk:
+                if start != self.end:
+                    self.found.add(Defect.JUNK_IN_HEADER)
+                kept.append(field)
+                spans.append((start, position))
+                self.end = position
+            elif not kept or junk.startswith("--") or not junk.strip(BLANKS):
+                # No field before it, the delimiter of a multipart, or a blank line.
+                break
+        self.body_start = self.end
+        self._fields, self._spans = kept, spans
+        self._names = [name.lower() for name, _, _, _ in kept]
+
+    def _bound(self, limit: int) -> None:
+        """Cut the values that are too long; all fields of one name that hold addresses count together."""
+        room = dict.fromkeys(_ADDRESSES, limit)
+        bounded: list[tuple[str, str, str, str]] = []
+        for key, (name, colon, value, _) in zip(self._names, self._fields, strict=True):
+            most = room.get(key, limit)
+            bounded.append((name, colon, value[:most], ""))
+            if len(value) > most:
+                self.found.add(Defect.HEADER_TOO_LONG)
+            if key in room:
+                room[key] = max(0, most - len(value))
+        if Defect.HEADER_TOO_LONG in self.found:
+            self.cut = True
+            self._spans = self._spans or self._measured()
+            self._fields = bounded
+
+    def _measured(self) -> Sequence[tuple[int, int]]:
+        """Where each field begins and ends, if nothing stands between them."""
+        ends = list(accumulate((sum(map(len, field)) for field in self._fields), initial=self.start))
+        return list(pairwise(ends))
 
     def __len__(self) -> int:
         return len(self._fields)
@@ -144,13 +143,13 @@ class Headers(Sequence[Header]):
 
     def items(self) -> Iterator[tuple[str, str]]:
         """Give name and decoded value of each field; cheaper than the fields themselves."""
-        for number, field in enumerate(self._fields):
-            yield field[0].decode("latin-1"), self._value(number)
+        found = self._words_found
+        return iter([(name, _decoded(value, found)) for name, _, value, _ in self._fields])
 
     def get(self, name: str) -> str | None:
         """The decoded value of the first field of that name; None where there is none."""
-        number = self._number(name)
-        return self._value(number) if number >= 0 else None
+        name = name.lower()
+        return self._value(self._names.index(name)) if name in self._names else None
 
     def get_all(self, name: str) -> tuple[str, ...]:
         """The decoded values of all fields of that name, in their order."""
@@ -158,110 +157,64 @@ class Headers(Sequence[Header]):
 
     def fields(self, name: str) -> tuple[Header, ...]:
         """All fields of that name with their offsets, in their order."""
-        return tuple(self._header(number) for number in self._numbers(name))
+        return tuple(map(self._header, self._numbers(name)))
 
-    def unfolded(self, name: str) -> bytes:
-        """The undecoded, unfolded value of the first field of that name; empty where there is none."""
-        number = self._number(name)
-        return self._unfolded(number) if number >= 0 else b""
-
-    def unfolded_all(self, name: str) -> tuple[bytes, ...]:
-        """The undecoded, unfolded values of all fields of that name, in their order; together `limit` at most."""
-        values: list[bytes] = []
-        room = self.limit
-        for number in self._numbers(name):
-            value = self._unfolded(number)[:room]
-            values.append(value)
-            room -= len(value)
-            if room <= 0:
-                break
-        return tuple(values)
-
-    def content_fields(self) -> tuple[bytes, bytes, bytes, int]:
-        """The unfolded Content-Type, -Transfer-Encoding and -Disposition, and how often the first stands.
-
-        In one go, as every part is asked for them.
+    def octets(self, name: str) -> str:
+        """The unfolded value of the first field of that name, one character for each octet; empty where there is
+        none. `name` is in lower case.
         """
-        kind, encoding, disposition, times = b"", b"", b"", 0
-        for number, (name, _, _, _) in enumerate(self._fields):
-            length = len(name)
-            if length == 12 and name.lower() == b"content-type":
-                times += 1
-                kind = kind if times > 1 else self._unfolded(number)
-            elif length == 25 and not encoding and name.lower() == b"content-transfer-encoding":
-                encoding = self._unfolded(number)
-            elif length == 19 and not disposition and name.lower() == b"content-disposition":
-                disposition = self._unfolded(number)
-        return kind, encoding, disposition, times
+        return _unfolded(self._fields[self._names.index(name)][2]) if name in self._names else ""
+
+    def unfolded_all(self, name: str) -> tuple[str, ...]:
+        """The unfolded values of all fields of that name, in their order, with encoded words as they stand."""
+        values = (_unfolded(self._fields[number][2]) for number in self._numbers(name))
+        return tuple(value if value.isascii() else charset.decode(value.encode("latin-1")) for value in values)
 
     def occurrences(self, name: str) -> int:
         """How many fields have that name."""
-        return len(self._numbers(name))
+        return self._names.count(name.lower())
 
     def word_defects(self) -> set[Defect]:
         """What is wrong with the encoded words of all fields; decodes every one."""
         for number, field in enumerate(self._fields):
-            if b"=?" in field[2]:
+            if "=?" in field[2]:
                 self._value(number)
         return self._words_found
 
-    def _number(self, name: str) -> int:
-        """Give the number of the first field of that name, or -1."""
-        key = name.lower().encode("latin-1", "replace")
-        if self._first is None:
-            if len(self._fields) <= _FEW:
-                for number, field in enumerate(self._fields):
-                    if field[0].lower() == key:
-                        return number
-                return -1
-            names = list(map(bytes.lower, map(_NAME, self._fields)))
-            # In reverse, so that the first of equal names stays.
-            self._first = dict(zip(reversed(names), reversed(range(len(names))), strict=True))
-        return self._first.get(key, -1)
-
     def _numbers(self, name: str) -> Sequence[int]:
-        first = self._number(name)
-        if first < 0:
-            return ()
-        if self._first is not None and len(self._first) == len(self._fields):
-            return (first,)
-        key = self._fields[first][0].lower()
-        rest = range(first, len(self._fields))
-        return [number for number in rest if self._fields[number][0].lower() == key]
+        name = name.lower()
+        return [number for number, known in enumerate(self._names) if known == name]
 
     def _value(self, number: int) -> str:
         value = self._values.get(number)
         if value is None:
-            raw = self._unfolded(number)
-            # Most are ASCII and need no decoding.
-            value = raw.decode("ascii") if raw.isascii() and b"=?" not in raw else ""
-            if not value.isprintable() or not value:
-                value = decode_words(raw, self._words_found)
-            self._values[number] = value
+            value = self._values[number] = _decoded(self._fields[number][2], self._words_found)
         return value
 
-    def _unfolded(self, number: int) -> bytes:
-        value = self._fields[number][2]
-        if len(value) > self.limit:
-            value = value[: self.limit]
-        value = value.strip()
-        return value.replace(b"\r\n", b"").replace(b"\n", b"") if b"\n" in value else value
-
     def _header(self, number: int) -> Header:
-        if self._starts is None:
-            lengths = (len(name) + len(colon) + len(value) for name, colon, value, _ in self._fields)
-            self._starts = list(accumulate(lengths, initial=self._start))
-        name, colon, value, _ = self._fields[number]
-        start = self._starts[number]
-        end = start + len(name) + len(colon) + len(value)
+        if self._spans is None:
+            self._spans = self._measured()
+        start, end = self._spans[number]
         return build(
             Header,
             {
-                "name": name.decode("latin-1"),
+                "name": self._fields[number][0],
                 "value": self._value(number),
-                "raw": memoryview(self._original)[start - self._start : end - self._start],
+                "raw": memoryview(self._block)[start - self.start : end - self.start],
                 "start": start,
                 "end": end,
             },
             _HEADER_FIELDS,
         )
+
+
+def _unfolded(value: str) -> str:
+    value = value.strip(BLANKS)
+    return value.replace("\r\n", "").replace("\n", "") if "\n" in value else value
+
+
+def _decoded(value: str, found: set[Defect]) -> str:
+    value = _unfolded(value)
+    if "=?" in value or not value.isascii():
+        return decode_words(value.encode("latin-1"), found)
+    return value if value.isprintable() else without_controls(value)

@@ -5,15 +5,13 @@ that is open within.
 """
 
 from postroom.message import transfer, uu
-from postroom.message.buffer import Raw, find
+from postroom.message.buffer import Raw
 from postroom.message.defects import Defect
 from postroom.message.delimiters import Delimiter, Delimiters, Multipart
 from postroom.message.headers import Headers
 from postroom.message.limits import Limits
 from postroom.message.node import Node
-from postroom.message.section import Header, blank_line, empty_header, first_field, header, read_header
-
-__all__ = ["Index", "read_header"]
+from postroom.message.section import blank_line, first_field, header, no_header, read_header
 
 _LIMITS = frozenset((Defect.TOO_MANY_PARTS, Defect.TOO_DEEP, Defect.TOO_MANY_BOUNDARIES))
 
@@ -21,11 +19,11 @@ _LIMITS = frozenset((Defect.TOO_MANY_PARTS, Defect.TOO_DEEP, Defect.TOO_MANY_BOU
 class Index:
     """The flat list of parts in the order of their first bytes, and what was odd about their layout."""
 
-    def __init__(self, data: Raw, top: Header, limits: Limits) -> None:
+    def __init__(self, data: Raw, top: Headers, limits: Limits) -> None:
         self.limits = limits
         self.defects: set[Defect] = set()
         self.holds_messages = False
-        self._count = 0
+        self._room = limits.parts
         scan = _Scan(self, data, top, None, None)
         waiting = [scan]
         while waiting:
@@ -46,8 +44,8 @@ class Index:
 
     def room(self) -> bool:
         """Whether one more part may be indexed."""
-        if self._count < self.limits.parts:
-            self._count += 1
+        if self._room:
+            self._room -= 1
             return True
         self.defects.add(Defect.TOO_MANY_PARTS)
         return False
@@ -64,7 +62,7 @@ class Index:
         if not self.deeper(node):
             return None
         content = transfer.decode(node.data, node.body_start, node.end, node.encoding)
-        return _Scan(self, content, read_header(content, 0, len(content), self.limits, leading=True), node, node)
+        return _Scan(self, content, read_header(content, 0, len(content), self.limits), node, node)
 
 
 def _flat(nodes: list[Node]) -> list[Node]:
@@ -81,7 +79,7 @@ def _flat(nodes: list[Node]) -> list[Node]:
 class _Scan:
     """The scan of one buffer: the message, or an encoded message within it."""
 
-    def __init__(self, index: Index, data: Raw, top: Header, parent: Node | None, within: Node | None) -> None:
+    def __init__(self, index: Index, data: Raw, top: Headers, parent: Node | None, within: Node | None) -> None:
         self.nodes: list[Node] = []
         self.encoded: list[Node] = []
         self._index = index
@@ -113,13 +111,17 @@ class _Scan:
         while delimiters.multiparts:
             self._close(self._end)
 
-    def _begin(self, parent: Node | None, top: Header, default: str, *, message_root: bool) -> None:
+    def _begin(self, parent: Node | None, headers: Headers, default: str, *, message_root: bool) -> None:
         """Add the part that has this header, and what begins with it: a message within, a multipart."""
         holder = self._delimiters.multiparts[-1]
         while True:
-            node = self._node(parent, top, default, message_root=message_root)
+            node = Node(self._data, headers, parent, self._within)
+            node.describe(default)
+            node.place(message_root=message_root)
+            self.nodes.append(node)
             holder.open.append(node)
-            self._delimiters.at = max(self._delimiters.at, node.body_start - 1)
+            if self._next is None:
+                self._delimiters.at = node.body_start - 1
             if node.is_multipart:
                 if self._index.deeper(node):
                     self._open(node)
@@ -134,25 +136,14 @@ class _Scan:
                 return
             if not self._index.deeper(node) or not self._index.room():
                 return
-            top = self._read(node.body_start, leading=True)
+            headers = self._read(node.body_start, leading=True)
             parent, default, message_root = node, "text/plain", True
-
-    def _node(self, parent: Node | None, top: Header, default: str, *, message_root: bool) -> Node:
-        node = Node(self._data, top.start, parent, self._within, top.fields)
-        node.body_start = top.body_start
-        node.describe(default)
-        if top.defects:
-            node.defects |= top.defects
-        node.place(message_root=message_root)
-        self.nodes.append(node)
-        return node
 
     def _open(self, node: Node) -> None:
         if not node.boundary:
             node.defects.add(Defect.NO_BOUNDARY)
-        elif self._delimiters.taken(node.boundary):
+        if not self._delimiters.open(node):
             node.defects.add(Defect.REPEATED_BOUNDARY)
-        self._delimiters.open(node)
 
     def _close(self, part_end: int) -> None:
         """Close the innermost multipart where what holds it ends."""
@@ -170,8 +161,10 @@ class _Scan:
         """Show the body of a multipart without delimiters as one text: a missing line loses no content."""
         if node.boundary:
             node.defects.add(Defect.NO_DELIMITER)
+        if not self._index.room():
+            return
         start = min(node.body_start, part_end)
-        text = Node(self._data, start, node, self._within, Headers(b"", start, 0, 0))
+        text = Node(self._data, Headers(b"", start, self._index.limits), node, self._within)
         text.place(message_root=False)
         text.end = max(start, multipart.closed_at if multipart.closed_at >= 0 else part_end)
         self.nodes.append(text)
@@ -192,48 +185,55 @@ class _Scan:
         if multipart.closed_at >= 0 and multipart.node is not None:
             multipart.node.defects.add(Defect.PART_AFTER_CLOSE)
         multipart.opened = True
-        top = self._read(next_line, leading=False)
-        self._begin(multipart.node, top, multipart.child_type, message_root=False)
+        headers = self._read(next_line, leading=False)
+        self._begin(multipart.node, headers, multipart.child_type, message_root=False)
 
     def _end_parts(self, multipart: Multipart, part_end: int) -> None:
         if not multipart.open:
             return
         for node in multipart.open:
-            node.end = max(node.start, part_end)
-            node.body_start = min(node.body_start, node.end)
+            node.end = part_end
+            if part_end < node.body_start:
+                node.end = node.body_start = max(node.start, part_end)
         if node is self.nodes[-1] and node.content_type == "text/plain" and not transfer.decodes(node.encoding):
             self._find_uuencoded(node)
         multipart.open.clear()
 
     def _find_uuencoded(self, node: Node) -> None:
         """Add a part for each uuencoded file within a text."""
-        if find(self._data, b"begin ", node.body_start, node.end) < 0:
+        if self._delimiters.find(b"begin ", node.body_start, node.end) < 0:
             return
+        files: list[uu.Block] = []
         for block in uu.blocks(self._data, node.body_start, node.end):
             if not self._index.room():
-                return
-            node.uu.append(block)
-            node.defects.add(Defect.UUENCODED_BLOCK)
-            file = Node(self._data, block.start, node, self._within, Headers(b"", block.start, 0, 0))
+                break
+            files.append(block)
+            file = Node(self._data, Headers(b"", block.start, self._index.limits), node, self._within)
             file.end = block.end
             file.content_type, file.encoding = "application/octet-stream", "x-uuencode"
-            file.path = f"{node.path}/{len(node.uu)}"
-            file.uu = [block]
+            file.path = f"{node.path}/{len(files)}"
+            file.block = block
             self.nodes.append(file)
+        if files:
+            node.files = files
+            node.defects.add(Defect.UUENCODED_BLOCK)
 
-    def _read(self, start: int, *, leading: bool) -> Header:
+    def _read(self, start: int, *, leading: bool) -> Headers:
         """Read the header of a part, which a delimiter may cut short."""
         data, end, limits = self._data, self._end, self._index.limits
-        first, defects = first_field(data, start, end, leading=leading)
+        first, before = first_field(data, start, end, leading=leading)
         self._delimiters.at = start - 1
         if first is None:
-            return empty_header(data, start, end, limits)
+            return no_header(data, start, end, limits)
         block_end, body_start = self._blank_line(first)
         if self._delimiters.find(b"--", start, block_end) >= 0:
             self._next = self._delimiters.next(body_start)
         if self._next is not None:
             block_end = body_start = max(first, self._next[2])
-        return header(data, first, block_end, body_start, defects=defects, limits=limits)
+        headers = header(data, first, block_end, body_start, limits)
+        if before:
+            headers.found.update(before)
+        return headers
 
     def _blank_line(self, start: int) -> tuple[int, int]:
         """Give where the first blank line from `start` on begins and ends, or what was found of it before."""

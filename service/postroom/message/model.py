@@ -20,7 +20,6 @@ from postroom.message.lazy import lazy
 from postroom.message.limits import DEFAULT_LIMITS, Limits
 from postroom.message.node import Node
 from postroom.message.part import Part
-from postroom.message.section import Header as Top
 from postroom.message.section import read_header
 from postroom.message.words import decode_words
 from postroom.model import Model
@@ -64,7 +63,8 @@ class Message(Model):
 
     raw: Annotated[Raw, SkipValidation] = Field(repr=False)
     limits: Limits = Field(repr=False)
-    top: Annotated[Top, SkipValidation] = Field(repr=False)
+    headers: Annotated[Headers, SkipValidation] = Field(repr=False)
+    """The fields of the message in their order."""
     size: int
     """Bytes of the message."""
 
@@ -74,19 +74,14 @@ class Message(Model):
         return values | {"headers": tuple(self.headers)}
 
     @property
-    def headers(self) -> Headers:
-        """The fields of the message in their order."""
-        return self.top.fields
-
-    @property
     def header_start(self) -> int:
         """Where the first field begins: after leading blank lines and an mbox `From ` line."""
-        return self.top.start
+        return self.headers.start
 
     @property
     def body_start(self) -> int:
         """Where the body begins: after the blank line."""
-        return self.top.body_start
+        return self.headers.body_start
 
     @lazy
     def subject(self) -> str | None:
@@ -126,8 +121,8 @@ class Message(Model):
     @lazy
     def date(self) -> datetime | None:
         """When its sender says that it was written; aware. None where no date can be read."""
-        raw = self.headers.unfolded("date")
-        return parse_date(raw.decode("latin-1")) if raw else None
+        octets = self.headers.octets("date")
+        return parse_date(octets) if octets else None
 
     @lazy
     def message_id(self) -> str | None:
@@ -214,7 +209,7 @@ class Message(Model):
     @lazy
     def layout_defects(self) -> tuple[Defect, ...]:
         """What of `defects` can be told from headers and structure alone, without decoding any content."""
-        found = self.top.defects | self.headers.found | self._index.defects
+        found = self.headers.found | self._index.defects
         for node in self._index.nodes:
             found |= node.defects | node.headers.found
         if any(self.headers.occurrences(name) > 1 for name in _ONCE):
@@ -230,7 +225,7 @@ class Message(Model):
 
     @lazy
     def _index(self) -> Index:
-        return Index(self.raw, self.top, self.limits)
+        return Index(self.raw, self.headers, self.limits)
 
     @lazy
     def _own_parts(self) -> tuple[Part, ...]:
@@ -250,13 +245,10 @@ class Message(Model):
 
     def _addresses(self, name: str) -> tuple[Address, ...]:
         values = self.headers.unfolded_all(name)
-        if len(values) == 1:
-            return parse_addresses(values[0], decode_words)
         return tuple(address for value in values for address in parse_addresses(value, decode_words))
 
     def _ids(self, name: str) -> tuple[str, ...]:
-        raw = self.headers.unfolded(name)
-        return tuple(_MESSAGE_ID.findall(decode_words(raw))) if raw else ()
+        return tuple(_MESSAGE_ID.findall(self.headers.get(name) or ""))
 
 
 _MESSAGE_FIELDS = set(Message.model_fields)
@@ -266,8 +258,8 @@ _PART_FIELDS = set(Part.model_fields)
 def parse(raw: Raw, *, limits: Limits = DEFAULT_LIMITS) -> Message:
     """Read a message. Total: no input raises. `raw` is kept, not copied, and must not change meanwhile."""
     data = plain(raw)
-    top = read_header(data, 0, len(data), limits, leading=True)
-    return build(Message, {"raw": data, "limits": limits, "top": top, "size": len(data)}, _MESSAGE_FIELDS)
+    headers = read_header(data, 0, len(data), limits)
+    return build(Message, {"raw": data, "limits": limits, "headers": headers, "size": len(data)}, _MESSAGE_FIELDS)
 
 
 def _part(node: Node) -> Part:

@@ -1,14 +1,17 @@
 """A part while it is being found: offsets, header, and what its header says of its content."""
 
 import re
+from collections.abc import Mapping, Sequence
 
-from postroom.message import parameters, transfer, uu
+from postroom.message import parameters, transfer
 from postroom.message.buffer import Raw
 from postroom.message.defects import Defect
 from postroom.message.headers import Headers
+from postroom.message.uu import Block
 
 _TYPE = re.compile(r"([^\s/;,]+/[^\s/;,]+)")
-_ENCODINGS = {name.encode(): name for name in ("7bit", "8bit", "base64", "quoted-printable")}
+_COMMON = frozenset(("7bit", "8bit", "base64", "quoted-printable"))
+_NONE: Mapping[str, str] = {}
 _NESTED = frozenset(("message/rfc822", "message/global", "message/news"))
 
 
@@ -20,21 +23,18 @@ class Node:
     """
 
     __slots__ = (
-        "base", "body_start", "boundary", "children", "content_type", "data", "defects", "depth",
-        "disposition", "embedded",
-        "encoding", "end", "headers",
-        "is_first",
-        "is_message",
-        "is_multipart",
-        "number", "parameters", "parent", "path", "start", "uu", "within",
+        "base", "block", "body_start", "boundary", "children", "content_type", "data", "defects", "depth",
+        "disposition", "embedded", "encoding", "end", "files", "headers", "is_first", "is_message", "is_multipart",
+        "number", "parameters", "parent", "path", "start", "within",
     )  # fmt: skip
 
-    def __init__(self, data: Raw, start: int, parent: "Node | None", within: "Node | None", headers: Headers) -> None:
+    def __init__(self, data: Raw, headers: Headers, parent: "Node | None", within: "Node | None") -> None:
         self.data = data
-        self.start = self.body_start = self.end = start
+        self.headers = headers
         self.parent = parent
         self.within = within
-        self.headers = headers
+        self.start = headers.start
+        self.body_start = self.end = headers.body_start
         self.depth: int = 1 if parent is None else parent.depth + 1
         self.number = 0
         self.is_first = True
@@ -43,47 +43,45 @@ class Node:
         self.children = 0
         self.content_type = "text/plain"
         self.is_multipart = self.is_message = False
-        self.parameters: dict[str, str] = {}
+        self.parameters: Mapping[str, str] = _NONE
         self.boundary = b""
-        self.disposition = b""
-        """Content-Disposition, unfolded."""
+        self.disposition = ""
+        """Content-Disposition, unfolded octets."""
         self.encoding = ""
-        self.embedded: list[Node] = []
+        self.embedded: Sequence[Node] = ()
         """The parts of the message that is the decoded content of this part."""
-        self.uu: list[uu.Block] = []
+        self.files: Sequence[Block] = ()
+        """The uuencoded files in this text."""
+        self.block: Block | None = None
+        """Where this part itself is such a file, and has no header of its own."""
         self.defects: set[Defect] = set()
-
-    @property
-    def is_uuencoded_file(self) -> bool:
-        """Whether it is a file within a text, not a part with a header of its own."""
-        return bool(self.uu) and self.encoding == "x-uuencode"
 
     def describe(self, default: str) -> None:
         """Read type and encoding from the header; `default` is the type where there is none (RFC 2046
         §5.1.5).
         """
-        raw, encoding, self.disposition, times = self.headers.content_fields()
-        if raw:
-            value, self.parameters, undecoded = parameters.parse(raw, self.defects)
+        headers = self.headers
+        if octets := headers.octets("content-type"):
+            value, self.parameters, undecoded = parameters.parse(octets, self.defects)
             if match := _TYPE.match(value):
                 self.content_type = match[1]
             else:
                 self.defects.add(Defect.BAD_CONTENT_TYPE)
             if "boundary" in self.parameters:
-                boundary = undecoded.get("boundary") or self.parameters["boundary"].encode("utf-8", "replace")
-                self.boundary = boundary.rstrip()
-            if times > 1:
+                written = undecoded.get("boundary", "").encode("latin-1")
+                self.boundary = (written or self.parameters["boundary"].encode("utf-8", "replace")).rstrip()
+            if headers.occurrences("content-type") > 1:
                 self.defects.add(Defect.REPEATED_HEADER)
         else:
             self.content_type = default
         self.is_multipart = self.content_type.startswith("multipart/")
         self.is_message = self.content_type in _NESTED
-        if encoding:
-            common = _ENCODINGS.get(encoding)
-            if common is None or self.is_multipart:
-                self._set_encoding(encoding.partition(b";")[0].strip(b" \t\"'").decode("latin-1").lower())
+        self.disposition = headers.octets("content-disposition")
+        if encoding := headers.octets("content-transfer-encoding"):
+            if encoding in _COMMON and not self.is_multipart:
+                self.encoding = encoding
             else:
-                self.encoding = common
+                self._set_encoding(encoding.partition(";")[0].strip(" \t\"'").lower())
 
     def _set_encoding(self, encoding: str) -> None:
         if not transfer.known(encoding):

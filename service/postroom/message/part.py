@@ -6,6 +6,7 @@ from typing import Annotated
 from pydantic import ConfigDict, Field, SkipValidation, model_serializer
 
 from postroom.message import charset, parameters, transfer
+from postroom.message.buffer import piece
 from postroom.message.defects import Defect, ordered
 from postroom.message.flowed import unflow
 from postroom.message.headers import Headers
@@ -64,22 +65,22 @@ class Part(Model):
     @lazy
     def disposition(self) -> str | None:
         """`inline`, `attachment` or another word in lower case (RFC 2183); None where there is none."""
-        if self.node.uu and self.node.is_uuencoded_file:
+        if self.node.block is not None:
             return "attachment"
         return self._disposition[0] or None if self.node.disposition else None
 
     @lazy
     def filename(self) -> str | None:
         """The name that its sender gave, decoded and hostile: see `safe_name`."""
-        if self.node.uu and self.node.is_uuencoded_file:
-            return decode_words(self.node.uu[0].name) or None
+        if self.node.block is not None:
+            return decode_words(self.node.block.name) or None
         named = self._disposition[1].get("filename") if self.node.disposition else None
         return named or self.node.parameters.get("name") or None
 
     @lazy
     def content_id(self) -> str | None:
         """Content-ID without its angle brackets (RFC 2392)."""
-        return decode_words(self.node.headers.unfolded("content-id")).strip().strip("<>") or None
+        return (self.headers.get("content-id") or "").strip().strip("<>") or None
 
     @property
     def is_multipart(self) -> bool:
@@ -129,8 +130,11 @@ class Part(Model):
 
     @property
     def content(self) -> bytes:
-        """The decoded content as a whole, kept for the next time."""
-        return self._decoded[0]
+        """The decoded content as a whole; kept for the next time where there was something to decode."""
+        node = self.node
+        if transfer.decodes(node.encoding):
+            return self._decoded[0]
+        return piece(node.data, node.body_start, node.end)
 
     def iter_content(self, chunk: int = CHUNK) -> Iterator[bytes]:
         """Give the decoded content in pieces of `chunk` bytes, the last one shorter; never the whole in
@@ -173,14 +177,14 @@ class Part(Model):
         return ordered(found)
 
     def _content_defects(self) -> set[Defect]:
-        if self.content_type.startswith("text/"):
-            return self._decoded[1] | self._read[1]
-        if "_decoded" in self.__dict__:
-            return self._decoded[1]
-        found: set[Defect] = set()
-        if transfer.decodes(self.node.encoding):
-            for _ in self._stream(found):
-                pass
+        is_text = self.content_type.startswith("text/")
+        found = set(self._read[1]) if is_text else set()
+        if not transfer.decodes(self.node.encoding):
+            return found
+        if is_text or "_decoded" in self.__dict__:
+            return found | self._decoded[1]
+        for _ in self._stream(found):
+            pass
         return found
 
     def _parameter(self, name: str) -> str:
@@ -203,22 +207,22 @@ class Part(Model):
 
     @lazy
     def _read(self) -> tuple[str, set[Defect]]:
-        if not self.content_type.startswith("text/"):
-            return "", set()
-        found = set[Defect]()
-        content = self._without_files() if self.node.uu else self.content
-        labels = self.node.parameters
+        node, found = self.node, set[Defect]()
+        if not node.content_type.startswith("text/"):
+            return "", found
+        content = self._without_files() if node.files else self.content
+        labels = node.parameters
         text = charset.decode(content, labels.get("charset", ""), found)
         if "\r" in text:
             text = text.replace("\r\n", "\n").replace("\r", "\n")
-        if labels and labels.get("format", "").lower() == "flowed":
+        if "format" in labels and labels["format"].lower() == "flowed":
             text = unflow(text, labels.get("delsp", "").lower() == "yes")
         return text, found
 
     def _without_files(self) -> bytes:
         position = self.node.body_start
         pieces = []
-        for block in self.node.uu:
+        for block in self.node.files:
             pieces.append(self.node.data[position : block.start])
             position = block.end
         return b"".join((*pieces, self.node.data[position : self.node.end]))

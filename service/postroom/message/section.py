@@ -1,7 +1,7 @@
-"""The header of a message or a part: where it begins, its fields, where the body begins."""
+"""The header of a message or a part: where it begins, where its body does."""
 
 import re
-from typing import NamedTuple
+from collections.abc import Sequence
 
 from postroom.message.buffer import Raw, piece
 from postroom.message.defects import Defect
@@ -9,34 +9,23 @@ from postroom.message.headers import Headers
 from postroom.message.limits import Limits
 
 # Where no bare CR is about, the simple one is much faster.
-_BLANK_LINE = re.compile(rb"\n\r?\n")
-_BLANK_LINE_CR = re.compile(rb"(?:\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
+_BLANK_LINE = re.compile(rb"(\n)\r?\n")
+_BLANK_LINE_CR = re.compile(rb"(\r\n|\n|\r(?!\n))(?:\r\n|\n|\r)")
 _LEADING = re.compile(rb"(?:[ \t]*+(?:\r\n|\n|\r))*+(?:>?From [^\r\n]*+(?:\r\n|\n|\r))?+([ \t]*+)")
+_LINE_END = re.compile(rb"\r\n|\n|\r")
 _FIELD_NAME = re.compile(rb"[!-9;-~\x80-\xff]++[ \t]*+:")
 
 
-class Header(NamedTuple):
-    """A header that was read: its fields, where they begin, where the body does, and what was odd about its
-    place.
-    """
-
-    fields: Headers
-    start: int
-    body_start: int
-    defects: set[Defect]
-
-
-def read_header(data: Raw, start: int, end: int, limits: Limits, *, leading: bool) -> Header:
-    """Read the header that begins at `start`; if `leading`, after blank lines and an mbox `From ` line."""
-    first, defects = first_field(data, start, end, leading=leading)
+def read_header(data: Raw, start: int, end: int, limits: Limits) -> Headers:
+    """Read the header of a message: what may stand before the first field is passed over."""
+    first, before = first_field(data, start, end, leading=True)
     if first is None:
-        return empty_header(data, start, end, limits)
-    block_end, body_start = blank_line(data, first, end, bare_cr=False)
-    top = header(data, first, block_end, body_start, defects=defects, limits=limits)
-    if Defect.BARE_CR not in top.fields.found:
-        return top
-    block_end, body_start = blank_line(data, first, end, bare_cr=True)
-    return header(data, first, block_end, body_start, defects=defects, limits=limits)
+        return no_header(data, start, end, limits)
+    top = header(data, first, *blank_line(data, first, end, bare_cr=False), limits)
+    if Defect.BARE_CR in top.found:
+        top = header(data, first, *blank_line(data, first, end, bare_cr=True), limits)
+    top.found.update(before)
+    return top
 
 
 def blank_line(data: Raw, start: int, end: int, *, bare_cr: bool) -> tuple[int, int]:
@@ -45,42 +34,38 @@ def blank_line(data: Raw, start: int, end: int, *, bare_cr: bool) -> tuple[int, 
     `bare_cr` says that a CR alone may make one.
     """
     match = (_BLANK_LINE_CR if bare_cr else _BLANK_LINE).search(data, start, end)
-    return (line_after(data, match.start(), end), match.end()) if match else (end, end)
+    return (match.end(1), match.end()) if match else (end, end)
 
 
-def first_field(data: Raw, start: int, end: int, *, leading: bool) -> tuple[int | None, set[Defect]]:
-    """Give the offset of the first field, None where there is none; what stands before it is passed over if
-    `leading`.
+def first_field(data: Raw, start: int, end: int, *, leading: bool) -> tuple[int | None, Sequence[Defect]]:
+    """Give the offset of the first field, None where there is none, and what is odd about its place.
+
+    If `leading`, blank lines and an mbox `From ` line may stand before it.
     """
-    defects: set[Defect] = set()
     if _FIELD_NAME.match(data, start, end):
-        return start, defects
+        return start, ()
     match = _LEADING.match(data, start, end) if leading else None
     if match is None or not _FIELD_NAME.match(data, match.end(), end):
-        return None, defects
-    if match.start(1) > start:
-        defects.add(Defect.LEADING_LINES)
-    if match.end() > match.start(1):
-        defects.add(Defect.FOLDED_FIRST_LINE)
-    return match.end(), defects
+        return None, ()
+    lines, blanks = match.start(1) > start, match.end() > match.start(1)
+    return match.end(), (Defect.LEADING_LINES,) * lines + (Defect.FOLDED_FIRST_LINE,) * blanks
 
 
-def header(data: Raw, first: int, block_end: int, body_start: int, *, defects: set[Defect], limits: Limits) -> Header:
-    fields = Headers(piece(data, first, block_end), first, limits.headers, limits.header)
-    if fields.end < block_end:
-        # The rest is no header.
-        defects.add(Defect.NO_HEADER_END)
-        body_start = fields.end
-    return Header(fields, first, body_start, defects)
+def header(data: Raw, first: int, block_end: int, body_start: int, limits: Limits) -> Headers:
+    """Read the fields of a range, behind which the body begins if all of it is header."""
+    headers = Headers(piece(data, first, block_end), first, limits)
+    if headers.end == block_end:
+        headers.body_start = body_start
+    else:
+        headers.found.add(Defect.NO_HEADER_END)
+    return headers
 
 
-def empty_header(data: Raw, start: int, end: int, limits: Limits) -> Header:
+def no_header(data: Raw, start: int, end: int, limits: Limits) -> Headers:
     """Give the header of something that begins with its body, with or without the blank line before it."""
-    body_start = line_after(data, start, end) if start < end and data[start] in b"\r\n" else start
-    missing = {Defect.NO_HEADER_END} if body_start == start < end else set()
-    return Header(Headers(b"", start, limits.headers, limits.header), start, body_start, missing)
-
-
-def line_after(data: Raw, line_end: int, end: int) -> int:
-    """Give the offset after the line break at `line_end`."""
-    return min(end, line_end + (2 if data[line_end : line_end + 2] == b"\r\n" else 1))
+    headers = Headers(b"", start, limits)
+    if blank := _LINE_END.match(data, start, end):
+        headers.body_start = blank.end()
+    elif start < end:
+        headers.found.add(Defect.NO_HEADER_END)
+    return headers

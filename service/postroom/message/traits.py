@@ -24,18 +24,18 @@ def is_bulk(headers: Headers) -> bool:
     """Any field of a mailing list (RFC 2369, RFC 2919), or Precedence `bulk`, `list` or `junk`."""
     if any(headers.occurrences(name) for name in _LIST_FIELDS):
         return True
-    return headers.unfolded("precedence").lower() in (b"bulk", b"list", b"junk")
+    return headers.octets("precedence").lower() in ("bulk", "list", "junk")
 
 
 def is_auto_submitted(headers: Headers) -> bool:
     """Auto-Submitted is there and is not `no` (RFC 3834 §5)."""
-    value = headers.unfolded("auto-submitted").partition(b";")[0].partition(b"(")[0].strip().lower()
-    return bool(value) and value != b"no"
+    value = headers.octets("auto-submitted").partition(";")[0].partition("(")[0].strip().lower()
+    return bool(value) and value != "no"
 
 
 def is_bounce(headers: Headers, parts: Sequence[Part]) -> bool:
     """A delivery status notification (RFC 3464), or anything from the null sender."""
-    if headers.unfolded("return-path").replace(b" ", b"") == b"<>":
+    if headers.octets("return-path").replace(" ", "") == "<>":
         return True
     root = parts[0]
     if root.content_type != "multipart/report":

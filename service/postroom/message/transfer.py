@@ -17,8 +17,9 @@ _PADDING = re.compile(rb"=[= \t]*+([=\s]*+)")
 _PADDED_GROUP = re.compile(rb"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)")
 _PADDED_GROUPS = re.compile(rb"(?:" + _PADDED_GROUP.pattern + rb"\s*+)++")
 _WHOLE_LINE = re.compile(rb"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?+[ \t]*+(?:[\r\n]|\Z)")
-_SOFT_WITH_BLANKS = re.compile(rb"=[ \t]+(\r?\n|\Z)")
+_SOFT_WITH_BLANKS = re.compile(rb"=[ \t]++(?=\r?\n|\Z)")
 _STRAY = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n|\Z)")
+_MEANT = re.compile(rb"=3D(?=[0-9A-Fa-f]{2}|\r?\n|\Z)")
 _CUT_ESCAPE = re.compile(rb"=(?:[0-9A-Fa-f]|[ \t]*\r?)")
 _UU = frozenset(("x-uuencode", "x-uue", "uuencode", "uue"))
 _IDENTITY = frozenset(("", "7bit", "8bit", "binary", "7-bit", "8-bit"))
@@ -62,20 +63,11 @@ def stream(raw: Raw, start: int, end: int, encoding: str, found: set[Defect] | N
 
 
 def _whole_base64(encoded: bytes, found: set[Defect] | None) -> bytes:
-    """Decode at once where nothing is odd: all padding stands at the end, and nothing foreign is between."""
-    padding = encoded.find(b"=")
-    if padding < 0 or not encoded[padding:].strip(b"= \t\r\n"):
-        filling = encoded.count(b"=", padding) if padding >= 0 else 0
-        digits = len(encoded) - encoded.count(b"\n") - encoded.count(b"\r") - filling
-        if filling <= 2 and (digits + filling) % 4 == 0:
-            try:
-                decoded = binascii.a2b_base64(encoded)
-            except binascii.Error:
-                decoded = b""
-            if len(decoded) == digits * 3 // 4:
-                # As much as there is room for: nothing was skipped.
-                return decoded
-    return b"".join(_Base64(found).pieces(encoded, 0, len(encoded)))
+    """Decode at once where nothing is odd."""
+    try:
+        return binascii.a2b_base64(encoded.translate(None, _BLANKS), strict_mode=True)
+    except binascii.Error:
+        return b"".join(_Base64(found).pieces(encoded, 0, len(encoded)))
 
 
 class _Base64:
@@ -160,9 +152,11 @@ def _quoted_printable(encoded: bytes, found: set[Defect] | None) -> bytes:
     `binascii` reads malformed escapes in ways of its own (it swallows text after `=` and a bare CR, and one
     of two equals signs), so those are mended first: a stray `=` stands for itself.
     """
-    if b"= " in encoded or b"=\t" in encoded:
-        encoded = _SOFT_WITH_BLANKS.sub(rb"=\1", encoded)
     if _STRAY.search(encoded):
-        note(found, Defect.BAD_QUOTED_PRINTABLE)
-        encoded = _STRAY.sub(b"=3D", encoded)
+        encoded = _SOFT_WITH_BLANKS.sub(b"=", encoded)
+        signs = encoded.count(b"=")
+        # Where there are many, it is the fewest steps to escape all and to put back those that mean something.
+        encoded, meant = _MEANT.subn(b"=", encoded.replace(b"=", b"=3D"))
+        if meant < signs:
+            note(found, Defect.BAD_QUOTED_PRINTABLE)
     return binascii.a2b_qp(encoded)

@@ -2,15 +2,25 @@
 
 import binascii
 import re
+from itertools import groupby
+from operator import itemgetter
 
 from postroom.message import charset
 from postroom.message.defects import Defect, note
 
+BLANKS = " \t\r\n\v\f"
+"""White space in ASCII. `str.strip` by itself takes what may be the last octet of a character in UTF-8, too."""
+
 _START = re.compile(rb"=\?([^?\s]{1,64})\?([bBqQ])\?")
 _NOT_BASE64 = re.compile(rb"[^A-Za-z0-9+/]+")
+_WHOLE_BASE64 = re.compile(rb"(?:[A-Za-z0-9+/]{4})*+(?:[A-Za-z0-9+/]{2}==|[A-Za-z0-9+/]{3}=)?+")
 _STRAY = re.compile(rb"=(?![0-9A-Fa-f]{2})")
 _UTF_8 = (b"utf-8", b"UTF-8")
 _CONTROLS = re.compile(r"[\x00-\x08\x0a-\x1f\x7f\x85\u2028\u2029]")
+
+_Word = tuple[bytes, bytes, bytes]
+"""Charset, encoding in lower case, payload."""
+_ENCODING = itemgetter(1)
 
 
 def decode_words(value: bytes | str, found: set[Defect] | None = None) -> str:
@@ -27,42 +37,58 @@ def decode_words(value: bytes | str, found: set[Defect] | None = None) -> str:
         text = _words(value, found)
     else:
         text = value.decode("ascii") if value.isascii() else charset.decode(value)
-    return text if text.isprintable() else _CONTROLS.sub(" ", text)
+    return without_controls(text)
 
 
 def without_controls(text: str) -> str:
     """Put a space in place of each control character and line break but the tab."""
-    return text if text.isprintable() else _CONTROLS.sub(" ", text)
+    if text.isprintable() or text.replace("\t", "").isprintable():
+        return text
+    return _CONTROLS.sub(" ", text)
 
 
 def _words(raw: bytes, found: set[Defect] | None) -> str:
     text: list[str] = []
-    pending, pending_label = b"", b""
+    adjacent: list[_Word] = []
     position = 0
     while match := _START.search(raw, position):
         end = raw.find(b"?=", match.end())
         if end < 0:
             note(found, Defect.BAD_ENCODED_WORD)
             break
-        label, encoding = match.groups()
-        payload = raw[match.end() : end]
-        content = _base64(payload, found) if encoding in b"bB" else _quoted(payload, found)
+        word = match[1], match[2].lower(), raw[match.end() : end]
         between = raw[position : match.start()]
-        adjacent = position > 0 and (not between or between.isspace())
-        if adjacent and label == pending_label:
-            pending += content
-        else:
-            if pending:
-                text.append(_decoded(pending, pending_label, found))
-            if between and not adjacent:
-                text.append(charset.decode(between))
-            pending, pending_label = content, label
+        touches = position > 0 and (not between or between.isspace())
+        if adjacent and not (touches and adjacent[0][0] == word[0]):
+            text.append(_joined(adjacent, found))
+            adjacent.clear()
+        if between and not touches:
+            text.append(charset.decode(between))
+        adjacent.append(word)
         position = end + 2
-    if pending:
-        text.append(_decoded(pending, pending_label, found))
+    if adjacent:
+        text.append(_joined(adjacent, found))
     if position < len(raw):
         text.append(charset.decode(raw[position:]))
     return "".join(text)
+
+
+def _joined(words: list[_Word], found: set[Defect] | None) -> str:
+    """Decode adjacent words of one charset."""
+    content = []
+    for encoding, same in groupby(words, key=_ENCODING):
+        payloads = [payload for _, _, payload in same]
+        content.append(_base64_words(payloads, found) if encoding == b"b" else _quoted(b"".join(payloads), found))
+    return _decoded(b"".join(content), words[0][0], found)
+
+
+def _base64_words(payloads: list[bytes], found: set[Defect] | None) -> bytes:
+    """Decode each, but as one where only all together are whole: some programs cut base64 anywhere."""
+    joined = b"".join(payloads)
+    if any(len(payload) % 4 for payload in payloads[:-1]) and _WHOLE_BASE64.fullmatch(joined):
+        note(found, Defect.BAD_ENCODED_WORD)
+        return binascii.a2b_base64(joined)
+    return b"".join(_base64(payload, found) for payload in payloads)
 
 
 def _decoded(content: bytes, label: bytes, found: set[Defect] | None) -> str:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from time import perf_counter
 from typing import assert_never
 
-from postroom.message import edited, parse
+from postroom.message import edited, in_original, parse
 from postroom.pipeline.condition import Why
 from postroom.pipeline.decisions import Decisions
 from postroom.pipeline.outcome import Copy, Edited, Effect, Fact, Flags, Note, Outcome, Place, Run, Stop
@@ -103,12 +103,14 @@ class _Planning:
 
     def take(self, rule: Rule, step: Step, depth: int, trace: int) -> bool:
         """Do one step; False where it ends the plan. Every kind of outcome is here."""
+        before = tuple(self.decisions.edits)
         for outcome in self.outcomes(step):
             match outcome:
                 case Fact():
                     self.view = self.view.learning(outcome.facts)
                 case Edited():
-                    self.decisions.edit(rule.name, step.word, outcome.edit, outcome.target)
+                    edit = in_original(outcome.edit, before)
+                    self.decisions.edit(rule.name, step.word, edit, outcome.target)
                     self.show_edited()
                 case Effect():
                     self.decisions.act(rule.name, outcome)

@@ -130,7 +130,7 @@ def test_leaves_contents_and_file_names_are_those_of_compat32(file: Path) -> Non
     ours = [
         (part.content_type, part.filename, LINE_END.sub(b"\n", part.content))
         for part in parse(raw).parts
-        if not (part.is_multipart or part.node.is_message or part.node.is_uuencoded_file)
+        if not (part.is_multipart or part.node.is_message or part.node.block is not None)
     ]
     theirs = [_their_part(part) for part in email.message_from_bytes(raw).walk() if not part.is_multipart()]
     assert (ours == theirs) == (file.stem not in COMPAT32), COMPAT32.get(file.stem)
@@ -161,7 +161,7 @@ def _shape(message: Message, number: int = 0) -> Shape:
     children = tuple(
         _shape(message, child)
         for child, part in enumerate(message.parts)
-        if part.parent == number and not part.node.is_uuencoded_file
+        if part.parent == number and part.node.block is None
     )
     if message.parts[number].is_multipart:
         return "multipart", children
@@ -178,7 +178,7 @@ def _expected_bodies(element: ElementTree.Element) -> Iterator[bytes]:
 
 
 def _undecoded_leaves(file: Path) -> list[Part]:
-    parts = [part for part in parse(file.read_bytes()).parts if not part.node.is_uuencoded_file]
+    parts = [part for part in parse(file.read_bytes()).parts if part.node.block is None]
     parents = {id(part.node.parent) for part in parts}
     return [part for part in parts if not part.is_multipart and id(part.node) not in parents]
 

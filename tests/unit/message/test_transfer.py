@@ -57,6 +57,13 @@ def test_what_stands_below_padding_and_is_no_base64_is_left_out(footer: bytes) -
     assert both(b"QUI=\r\n\r\n" + footer, "base64") == (b"AB", {Defect.BAD_BASE64})
 
 
+@given(content=st.binary(min_size=1, max_size=60), foreign=st.sampled_from(b"*!-_.\0\xff"), at=st.integers(0, 80))
+def test_a_foreign_character_in_base64_is_told_and_passed_over(content: bytes, foreign: int, at: int) -> None:
+    encoded = base64.b64encode(content)
+    damaged = encoded[:at] + bytes([foreign]) + encoded[at:]
+    assert both(damaged, "base64") == (content, {Defect.BAD_BASE64})
+
+
 @given(st.lists(st.sampled_from([b"QUJD", b"QQ==", b"QUI=", b"=", b"Q", b"!", b" ", b"\r\n", b"list"]), max_size=30))
 def test_no_base64_is_read_in_two_ways(pieces: list[bytes]) -> None:
     both(b"".join(pieces), "base64")

@@ -75,14 +75,25 @@ def test_an_attachment_without_a_name_is_told_by_its_part() -> None:
     assert isinstance(outcome.edit, DropPart)
 
 
-def test_two_steps_one_after_the_other_take_out_what_each_means() -> None:
-    raw = testing.message(attachments=["a.exe", "b.pdf", "c.txt"])
-    do = tuple(steps.step("strip").model_validate({"names": name}) for name in ("*.exe", "*.pdf"))
+def left_by_steps(raw: bytes, *names: str) -> tuple[list[str], list[str | None]]:
+    """What one step after the other takes out, and the names of what is left."""
+    do = tuple(steps.step("strip").model_validate({"names": name}) for name in names)
     rules = Pipeline(name="p", version="1", rules=(Rule(name="r", when=None, do=do),))
     made = plan({"p": rules}, "p", testing.view(raw), testing.tools())
-    assert [str(line) for line in made.lines] == ["strip a.exe", "strip b.pdf", "keep (implicit)"]
     left = parse(b"".join(edited(raw, made.edits))).attachments
-    assert [part.filename for part in left] == ["c.txt"]
+    return [line.target for line in made.lines if line.word == "strip"], [part.filename for part in left]
+
+
+def test_two_steps_one_after_the_other_take_out_what_each_means() -> None:
+    raw = testing.message(attachments=["a.exe", "b.pdf", "c.txt"])
+    assert left_by_steps(raw, "*.exe", "*.pdf") == (["a.exe", "b.pdf"], ["c.txt"])
+
+
+@pytest.mark.parametrize("names", ["acd", "dca", "bca", "dab", "abcde", "edcba", "badce"])
+def test_files_within_a_text_are_taken_out_by_steps_one_after_the_other(names: str) -> None:
+    uu = "".join(f"begin 644 {name}\n#0V%T\n`\nend\n\n" for name in "abcde")
+    left = [name for name in "abcde" if name not in names]
+    assert left_by_steps(testing.message(text=uu), *names) == ([*names], left)
 
 
 def test_files_within_a_text_are_taken_out_one_by_one() -> None:
