@@ -19,7 +19,7 @@ from postroom.settings.mailboxes import Pop3Mailbox
 from postroom.sources.pop3.source import Pop3Source
 from postroom.testing import Failures
 from servers.dovecot import certificate
-from wire.pop3liar import Drop, Hang, Liar, serving
+from servers.pop3liar import Drop, Hang, Liar, serving
 
 ONE, TWO, THREE = (b"Message-ID: <%d@x>\r\n\r\nbody %d\r\n" % (number, number) for number in (1, 2, 3))
 MAIL = [("a", ONE), ("b", TWO), ("c", THREE)]
