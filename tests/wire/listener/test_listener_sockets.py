@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from postroom.errors import Permanent, Temporary
+from postroom.sources.listener.sockets import listening
 
 from .conftest import until
 
@@ -165,3 +166,10 @@ def test_a_transaction_that_takes_too_long_is_cut_off_without_a_250(posts, desk)
         post.stop()
         assert client.hear().startswith(b"421")
     assert desk.rows() == []
+
+
+def test_replies_are_not_held_back_by_nagles_algorithm(posts) -> None:
+    # asyncio sets TCP_NODELAY only on sockets that name their protocol.
+    mailbox = posts().mailbox
+    with listening(mailbox, Path("/")) as [one]:
+        assert one.proto == socket.IPPROTO_TCP

@@ -1,5 +1,6 @@
 """A message as it comes in: small ones stay in memory, larger ones go to the spool as they come."""
 
+import asyncio
 import re
 from typing import Final, Self
 
@@ -46,14 +47,15 @@ class Content:
         except Temporary:
             self._fail(replies.NO_SPACE)
 
-    async def finish(self) -> bytes | Blob:
-        """The message, durable where it lies in the spool. Raises Temporary."""
+    async def finish(self, limit: float) -> bytes | Blob:
+        """The message, durable where it lies in the spool. Raises Temporary, TimeoutError after so many seconds."""
         if self._draft is None and self.size <= self._desk.inline:
             return self._head()
         if self._draft is None:
             self._spill()
         assert self._draft is not None
-        return await self._desk.store(self._draft)
+        async with asyncio.timeout(limit):
+            return await self._desk.store(self._draft)
 
     def _spill(self) -> None:
         head = self._head()

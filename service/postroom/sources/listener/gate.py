@@ -3,6 +3,7 @@
 import asyncio
 from typing import Final
 
+from postroom.errors import PostroomError
 from postroom.sources import Desk
 
 _GOOD_FOR: Final = 0.05  # seconds
@@ -19,19 +20,31 @@ class Gate:
         self._until = 0.0
         self._asking: asyncio.Task[None] | None = None
 
-    async def enter(self) -> None:
-        """Return when one more message may come. Raises what the desk raises."""
-        while self._left <= 0 or self._loop.time() > self._until:
+    async def enter(self, patience: float) -> bool:
+        """Whether one more message may come, when so many seconds are over at the latest."""
+        if not self._is_open():
+            try:
+                async with asyncio.timeout(patience):
+                    await self._opening()
+            except (PostroomError, TimeoutError):
+                return False
+        self._left -= 1
+        return True
+
+    def close(self) -> None:
+        if self._asking is not None:
+            self._asking.cancel()
+
+    def _is_open(self) -> bool:
+        return self._left > 0 and self._loop.time() < self._until
+
+    async def _opening(self) -> None:
+        while not self._is_open():
             if self._asking is None:
                 self._asking = self._loop.create_task(self._ask())
                 self._asking.add_done_callback(_heard)
             # One who gives up leaves the question to the others.
             await asyncio.shield(self._asking)
-        self._left -= 1
-
-    def close(self) -> None:
-        if self._asking is not None:
-            self._asking.cancel()
 
     async def _ask(self) -> None:
         try:

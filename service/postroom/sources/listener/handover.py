@@ -17,8 +17,7 @@ async def handed_over(mail: Mail, content: Content, stamp: Stamp, terms: Terms) 
     if content.failure is not None:
         return [content.failure] * len(mail.recipients)
     try:
-        async with asyncio.timeout(terms.disk):
-            stored = await content.finish()
+        stored = await content.finish(terms.disk)
     except (PostroomError, TimeoutError):
         return [replies.NO_SPACE] * len(mail.recipients)
     try:

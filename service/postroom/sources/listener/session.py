@@ -3,7 +3,6 @@
 import asyncio
 from typing import Final
 
-from postroom.errors import PostroomError
 from postroom.sources.listener import commands, replies
 from postroom.sources.listener.commands import Unacceptable
 from postroom.sources.listener.content import Content
@@ -149,7 +148,7 @@ class Session:
             raise Unacceptable(replies.WRONG_ORDER)
         if not self._mail.recipients:
             raise Unacceptable(replies.NO_RECIPIENTS)
-        if not await self._has_room():
+        if not await self._terms.gate.enter(self._terms.hold):
             self._say(replies.NO_SPACE)
             return
         self._say(replies.GO_AHEAD)
@@ -160,14 +159,6 @@ class Session:
         for verdict in verdicts if self._terms.lmtp else [max(verdicts, key=replies.code)]:
             self._say(verdict)
         self._patience = _PATIENCE
-
-    async def _has_room(self) -> bool:
-        try:
-            async with asyncio.timeout(self._terms.hold):
-                await self._terms.gate.enter()
-        except (PostroomError, TimeoutError):
-            return False
-        return True
 
     async def _receive(self, content: Content) -> None:
         """To the final dot. What is too large is read all the same, within reason: there is no other way to say so."""

@@ -63,8 +63,9 @@ def _tcp(host: str, port: int) -> list[socket.socket]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     opened: list[socket.socket] = []
     try:
-        for family, *_, address in dict.fromkeys(found):
-            one = socket.socket(family, socket.SOCK_STREAM)
+        for family, kind, protocol, _, address in dict.fromkeys(found):
+            # With its protocol, by which asyncio knows to switch Nagle's algorithm off.
+            one = socket.socket(family, kind, protocol)
             opened.append(one)
             one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if family == socket.AF_INET6:
