@@ -21,6 +21,7 @@ from postroom.metrics.prometheus import Metrics
 from postroom.settings import Settings, load, load_pipelines
 from postroom.settings.mailboxes import ImapMailbox
 from postroom.sources import source
+from postroom.spool import Spool
 from postroom.work import Seat, Worker
 
 KEEP = "rules: [{name: all, do: [keep]}]"
@@ -33,6 +34,7 @@ class Site:
     settings: Settings
     ledger: Ledger
     desk: MailboxDesk
+    spool: Spool
     works: bool = True
     rung: list[int] = field(default_factory=list)
     work: Callable[[Sequence[int]], None] = lambda _: None
@@ -51,7 +53,7 @@ class Site:
         """How all messages ended; the state of those that have not."""
         return [row.outcome if row.state is State.SETTLED else row.state.value for row in self.rows()]
 
-    async def until(self, holds: Callable[[], object], seconds: float = 30) -> None:
+    async def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
         """Wait until it holds."""
         end = asyncio.get_running_loop().time() + seconds
         while not holds():
@@ -128,7 +130,7 @@ async def site(directory: Path, account: ImapMailbox, pipeline: str = KEEP, **mo
             return Seat(home(mailbox, row.store), mailbox.is_settled_by)
 
         labour = Labour(worker, keeper, seat, told)
-        made = Site(settings, ledger, desk, rung=rung, work=labour.process)
+        made = Site(settings, ledger, desk, spool, rung=rung, work=labour.process)
         yield made
 
 

@@ -8,7 +8,7 @@ import pytest
 from postroom.settings.mailboxes import ImapMailbox
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.fetched import fetched
-from postroom.sources.imap.losses import LoginRefused, Lost
+from postroom.sources.losses import LoginRefused, Lost
 from servers import accounts
 from servers.dovecot import POOR, Dovecot, token
 

@@ -9,7 +9,7 @@ import pytest
 from postroom.sources.imap import sockets
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.fetched import fetched
-from postroom.sources.imap.losses import LoginRefused, Lost
+from postroom.sources.losses import LoginRefused, Lost
 from servers import accounts
 from servers.dovecot import Dovecot
 from servers.liar import Peer, lying

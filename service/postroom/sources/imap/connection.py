@@ -9,10 +9,10 @@ from postroom.settings.mailboxes import ImapMailbox
 from postroom.sources.imap import sockets
 from postroom.sources.imap.authentication import authenticate
 from postroom.sources.imap.introduction import introduced
-from postroom.sources.imap.losses import Lost
 from postroom.sources.imap.names import Naming, quoted
 from postroom.sources.imap.protocol import ALLOWANCE, Protocol, Running
 from postroom.sources.imap.responses import Data, Reply, Status
+from postroom.sources.losses import Lost
 
 # A command whose answer keeps trickling in may take this many times the timeout.
 PATIENCE = 10

@@ -10,7 +10,7 @@ from postroom.sources.imap.values import Value
 
 MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 _DATE = re.compile(rb" ?(\d{1,2})-([A-Za-z]{3})-(\d{4}) (\d\d):(\d\d):(\d\d) ([+-])(\d\d)(\d\d)")
-_PARTIAL = re.compile(rb"<\d+>\Z")
+_BODY = re.compile(rb"BODY\[\](?:<(\d{1,10})>)?", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Fetched:
     flags: frozenset[str] | None = None
     date: bytes | None = None  # INTERNALDATE as the server writes it
     body: bytes | None = None  # of BODY[], whole or a range
+    origin: int | None = None  # where the range begins; None: the server says it is the whole
 
     @property
     def arrived(self) -> datetime | None:
@@ -43,27 +44,29 @@ def _read(data: Data) -> Fetched | None:
     items = data.values()
     if len(items) != 1 or not isinstance(items[0], list):
         return None
-    told = {_name(name): value for name, value in zip(items[0][::2], items[0][1::2], strict=False)}
+    told, origin = {}, None
+    for name, value in zip(items[0][::2], items[0][1::2], strict=False):
+        if isinstance(name, bytes) and (found := _BODY.fullmatch(name)):
+            told[b"BODY"], origin = value, int(found[1]) if found[1] else None
+        elif isinstance(name, bytes):
+            told[name.upper()] = value
     uid = _number(told.get(b"UID"))
     if not uid:
         return None
-    date, body, flags = told.get(b"INTERNALDATE"), told.get(b"BODY[]"), told.get(b"FLAGS")
+    date, body, flags = told.get(b"INTERNALDATE"), told.get(b"BODY"), told.get(b"FLAGS")
     return Fetched(
         uid=uid,
         size=_number(told.get(b"RFC822.SIZE")),
         flags=_flags(flags) if isinstance(flags, list) else None,
         date=date if isinstance(date, bytes) and _DATE.fullmatch(date) else None,
         body=body if isinstance(body, bytes) else None,
+        origin=origin,
     )
 
 
 def _merged(first: Fetched, then: Fetched) -> Fetched:
-    told = {name: getattr(then, name) for name in ("size", "flags", "date", "body")}
+    told = {name: getattr(then, name) for name in ("size", "flags", "date", "body", "origin")}
     return replace(first, **{name: value for name, value in told.items() if value is not None})
-
-
-def _name(value: Value) -> bytes:
-    return _PARTIAL.sub(b"", value.upper()) if isinstance(value, bytes) else b""
 
 
 def _number(value: Value) -> int | None:

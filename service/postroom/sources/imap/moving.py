@@ -11,8 +11,7 @@ from postroom.sources.imap import uidsets
 from postroom.sources.imap.fetched import Fetched, fetched
 from postroom.sources.imap.folder import Selected
 from postroom.sources.imap.jobs import NOWHERE, Landed
-from postroom.sources.imap.losses import Rejected
-from postroom.sources.imap.responses import Reply
+from postroom.sources.imap.responses import Rejected, Reply
 
 Results = dict[int, Landed | PostroomError]
 """By UID; one that is missing was not there any more."""

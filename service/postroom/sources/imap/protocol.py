@@ -6,9 +6,9 @@ from collections.abc import Callable
 
 from aioimaplib.aioimaplib import AUTH, CONNECTED, LOGOUT, NONAUTH, SELECTED, Command, Commands, IMAP4ClientProtocol
 
-from postroom.sources.imap.losses import Lost, readable
 from postroom.sources.imap.parser import Parser, Pieces, Unparsable
 from postroom.sources.imap.responses import Data, Reply, Status
+from postroom.sources.losses import Lost, readable
 
 ALLOWANCE = 1 << 26
 """Octets that may come in answer to one command that says nothing else."""

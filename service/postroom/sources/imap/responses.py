@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal, Self
 
+from postroom.errors import Temporary
 from postroom.sources.imap import uidsets
-from postroom.sources.imap.losses import Rejected, readable
 from postroom.sources.imap.parser import Pieces
 from postroom.sources.imap.values import Value, values
+from postroom.sources.losses import readable
 
 _CODE = re.compile(rb"\[([A-Za-z0-9._/=-]+) ?([^\]]*)\] ?")
 _STATUS = re.compile(rb"(OK|NO|BAD|BYE|PREAUTH)(?: |\Z)", re.IGNORECASE)
@@ -19,6 +20,14 @@ _APPENDUID = re.compile(rb"(\d{1,10}) (\d{1,10})\Z")
 _COPIED_LIMIT = 100_000
 
 Verdict = Literal["OK", "NO", "BAD", "BYE", "PREAUTH"]
+
+
+class Rejected(Temporary):
+    """The server answered NO or BAD to a command; `code` is its response code, upper case, or empty."""
+
+    def __init__(self, text: str, code: str) -> None:
+        super().__init__(text)
+        self.code = code
 
 
 @dataclass(frozen=True, slots=True)

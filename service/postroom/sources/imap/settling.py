@@ -18,11 +18,11 @@ from postroom.sources.imap import seeking
 from postroom.sources.imap.acts import Act, Put, Remove, Stay, act_of, removal
 from postroom.sources.imap.folder import Key, Selected
 from postroom.sources.imap.jobs import Job, Landed
-from postroom.sources.imap.losses import Lost
 from postroom.sources.imap.moving import Mover, Results
 from postroom.sources.imap.owning import Owning
 from postroom.sources.imap.rewriting import Rewriter
 from postroom.sources.imap.targets import Targets
+from postroom.sources.losses import Lost
 from postroom.sources.settlement import Settlement
 
 SEEN = "\\Seen"

@@ -2,15 +2,13 @@
 
 import asyncio
 import socket
-import ssl
 from asyncio import sslproto
 from contextlib import suppress
-from functools import lru_cache
-from pathlib import Path
 
 from postroom.settings.mailboxes import ImapMailbox
-from postroom.sources.imap.losses import Lost
 from postroom.sources.imap.protocol import Protocol
+from postroom.sources.losses import lost
+from postroom.sources.tls import context_of
 
 # Of each TLS connection's read buffer; asyncio's own 256 KiB are most of what an idle mailbox costs.
 TLS_BUFFER = 1 << 14
@@ -62,33 +60,6 @@ async def encrypt(protocol: Protocol, account: ImapMailbox) -> None:
         raise protocol.lost
     assert transport is not None
     protocol.encrypted(transport)
-
-
-def lost(error: Exception) -> Lost:
-    """What an error of the network means. Certificates: the operator can mend it, so its reason is told."""
-    match error:
-        case ssl.SSLCertVerificationError():
-            return Lost("tls", f"the server's certificate is not trusted: {error.verify_message}; see `tls-ca`")
-        case ssl.SSLError():
-            return Lost("tls", f"TLS failed: {error.reason or type(error).__name__}")
-        case TimeoutError():
-            return Lost("timeout", "the server does not answer in time")
-        case ConnectionError():
-            return Lost("network", f"the connection failed: {error.strerror or type(error).__name__}")
-        case OSError():
-            return Lost("network", f"the server cannot be reached: {error.strerror or type(error).__name__}")
-        case _:
-            return Lost("network", f"the server cannot be reached: {type(error).__name__}")
-
-
-def context_of(ca: Path | None) -> ssl.SSLContext:
-    """One for all connections that trust the same, as each weighs half a megabyte. Raises OSError."""
-    return _context(ca, ca.stat().st_mtime_ns if ca else 0)
-
-
-@lru_cache(maxsize=32)
-def _context(ca: Path | None, _changed: int) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(ca) if ca else None)
 
 
 def _lower_tls_buffers() -> None:

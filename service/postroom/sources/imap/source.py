@@ -11,10 +11,11 @@ from postroom.sources import Desk, Loss
 from postroom.sources.imap.arriving import History
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.folder import Selected
-from postroom.sources.imap.losses import LoginRefused, Lost, Rejected
+from postroom.sources.imap.responses import Rejected
 from postroom.sources.imap.settling import Attempts
 from postroom.sources.imap.targets import Allowance, Targets
 from postroom.sources.imap.visit import Circumstances, Visit, wait
+from postroom.sources.losses import LoginRefused, Lost
 
 FIRST_WAIT, LONGEST_WAIT = 1.0, 300.0
 # A server that refuses us is asked again far more slowly: others lock accounts, or addresses, after a few tries.

@@ -10,7 +10,7 @@ from postroom.sources.imap.arriving import Arriving
 from postroom.sources.imap.bodies import Body
 from postroom.sources.imap.fetched import Fetched, fetched
 from postroom.sources.imap.folder import Key, Selected
-from postroom.sources.imap.losses import Lost
+from postroom.sources.losses import Lost
 
 AT_ONCE = 100
 

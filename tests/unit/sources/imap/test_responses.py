@@ -2,8 +2,7 @@
 
 import pytest
 
-from postroom.sources.imap.losses import Rejected
-from postroom.sources.imap.responses import Data, Reply, Status
+from postroom.sources.imap.responses import Data, Rejected, Reply, Status
 
 
 def status(line: bytes) -> Status:

@@ -1,0 +1,349 @@
+"""What the IMAP source makes of a server that lies, or breaks at the worst moment."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from postroom.ledger import State
+from servers import accounts
+from servers.liar import CAPABILITIES, Peer, Script, lying
+from wire.sites import site
+
+MOVE = "rules: [{name: all, do: [{move: Done}]}]"
+BODY = b"Subject: hello\r\n\r\nhello, this is the body\r\n"
+
+
+def literal(uid: int, body: bytes = BODY) -> bytes:
+    return b"* %d FETCH (UID %d BODY[] {%d}\r\n%s)" % (uid, uid, len(body), body)
+
+
+def listed(uid: int, size: int = len(BODY)) -> str:
+    return f"* {uid} FETCH (UID {uid} RFC822.SIZE {size} FLAGS ())"
+
+
+async def serve(peer: Peer, answers: dict[str, Callable[[str], list[str | bytes]]], **selected: int) -> None:
+    """Log in, then answer each command by the first pattern that fits; else OK alone. IDLE ends with its DONE."""
+    await peer.log_in()
+    await select(peer, **selected)
+    while True:
+        command = await peer.command()
+        if command.startswith("IDLE"):
+            peer.send("+ idling")
+            await peer.line()
+            peer.done()
+            continue
+        if command.startswith(("SELECT", "EXAMINE")):
+            peer.said.pop()
+            await select(peer, command=False, **selected)
+            continue
+        verdict = "OK done"
+        for pattern, answer in answers.items():
+            if re.match(pattern, command):
+                lines = answer(command)
+                if lines and isinstance(lines[-1], str) and re.match("OK|NO|BAD", lines[-1]):
+                    verdict = str(lines.pop())
+                peer.send(*lines)
+                break
+        peer.done(verdict)
+
+
+async def select(peer: Peer, *, command: bool = True, validity: int = 7, next: int = 2, exists: int = 1) -> None:  # noqa: A002
+    if command:
+        await peer.command("SELECT")
+    peer.send(
+        f"* {exists} EXISTS",
+        r"* OK [PERMANENTFLAGS (\Seen \Deleted \Flagged \*)] ok",
+        f"* OK [UIDVALIDITY {validity}] ok",
+        f"* OK [UIDNEXT {next}] ok",
+    )
+    peer.done()
+
+
+def one_message(answers: dict[str, Callable[[str], list[str | bytes]]]) -> Script:
+    """A mailbox with one message, UID 1, and special answers."""
+    usual: dict[str, Callable[[str], list[str | bytes]]] = {
+        r"UID FETCH .*RFC822.SIZE": lambda command: [listed(1)] if re.match(r"UID FETCH (1|2:\*)", command) else [],
+        r"UID FETCH .*BODY\.PEEK": lambda _: [literal(1)],
+        r"UID FETCH 1 \(UID FLAGS\)": lambda _: ["* 1 FETCH (UID 1 FLAGS ())"],
+        r'LIST "" "Done"': lambda _: ['* LIST () "/" "Done"'],
+    }
+
+    async def script(peer: Peer) -> None:
+        await serve(peer, answers | {key: value for key, value in usual.items() if key not in answers})
+
+    return script
+
+
+async def test_an_old_uid_in_answer_to_an_open_range_is_no_new_mail(tmp_path: Path) -> None:
+    async with lying(one_message({})) as liar:
+        account = accounts.plain(liar.port, start="all", idle="0.1s")
+        async with site(tmp_path, account) as here, here.watching():
+            await here.until(lambda: sum("2:*" in said for said in liar.said) >= 3)
+            assert here.ends() == ["kept"]
+
+
+@pytest.mark.parametrize("empty", [b"* 1 FETCH (UID 1 BODY[] NIL)", b'* 1 FETCH (UID 1 BODY[] "")', b"* 5 EXISTS"])
+async def test_a_body_that_does_not_come_is_wanted_and_no_empty_message(tmp_path: Path, empty: bytes) -> None:
+    """Complaints 7 and 19: a FETCH that returned nothing was taken for an empty message, and the mail deleted."""
+    async with lying(one_message({r"UID FETCH .*BODY\.PEEK": lambda _: [empty]})) as liar:
+        account = accounts.plain(liar.port, start="all", idle="0.1s")
+        async with site(tmp_path, account, MOVE) as here, here.watching():
+            await here.until(lambda: here.rows(State.WANTED) and here.rows()[0].tries == 1)
+            assert here.rung == []
+
+
+async def test_a_message_that_cannot_be_had_holds_up_none(tmp_path: Path) -> None:
+    async def script(peer: Peer) -> None:
+        sizes = {r"UID FETCH .*RFC822.SIZE": lambda _: [listed(uid) for uid in (1, 2, 3)]}
+        bodies = {r"UID FETCH .*BODY\.PEEK": lambda _: [literal(1), b"* 2 FETCH (UID 2)", literal(3)]}
+        await serve(peer, sizes | bodies, next=4, exists=3)
+
+    async with lying(script) as liar:
+        account = accounts.plain(liar.port, start="all", idle="0.1s")
+        async with site(tmp_path, account) as here, here.watching():
+            await here.until(lambda: here.ends() == ["kept", "wanted", "kept"])
+            cursor = here.ledger.cursor("box", "INBOX")
+            assert cursor is not None
+            assert cursor.next == 4
+
+
+async def test_a_wanted_message_comes_later(tmp_path: Path) -> None:
+    tries = iter([b"* 1 FETCH (UID 1 BODY[] NIL)", b"* 1 FETCH (UID 1 BODY[] NIL)"])
+    answers = {r"UID FETCH .*BODY\.PEEK": lambda _: [next(tries, literal(1))]}
+    async with lying(one_message(answers)) as liar:
+        account = accounts.plain(liar.port, start="all", idle="0.1s")
+        retry = {"first": "0.1s", "most": "0.2s"}
+        async with site(tmp_path, account, retry=retry) as here, here.watching():
+            await here.until(lambda: here.ends() == ["kept"])
+
+
+async def test_a_size_that_counts_line_ends_twice_is_no_short_body(tmp_path: Path) -> None:
+    answers = {r"UID FETCH .*RFC822.SIZE": lambda _: [listed(1, len(BODY) + BODY.count(b"\n"))]}
+    async with (
+        lying(one_message(answers)) as liar,
+        site(tmp_path, accounts.plain(liar.port, start="all")) as here,
+        here.watching(),
+    ):
+        await here.until(lambda: here.ends() == ["kept"])
+
+
+async def test_a_short_body_is_asked_for_again_and_believed_then(tmp_path: Path) -> None:
+    """Complaint 19: RFC822.SIZE that is not the body's."""
+
+    def body(command: str) -> list[str | bytes]:
+        start = int(found[1]) if (found := re.search(r"<(\d+)\.", command)) else 0
+        return [literal(1, BODY[start:]).replace(b"BODY[]", b"BODY[]<%d>" % start)]
+
+    answers = {r"UID FETCH .*RFC822.SIZE": lambda _: [listed(1, 5000)], r"UID FETCH .*BODY\.PEEK": body}
+    async with lying(one_message(answers)) as liar:
+        account = accounts.plain(liar.port, start="all", idle="0.1s")
+        retry = {"first": "0.1s", "most": "0.2s"}
+        async with site(tmp_path, account, retry=retry) as here, here.watching():
+            await here.until(lambda: here.rows() and here.rows()[0].tries > 0)
+            await here.until(lambda: here.ends() == ["kept"])
+            assert here.rows()[0].size == len(BODY)
+
+
+async def test_a_message_that_ends_every_connection_holds_up_none(tmp_path: Path) -> None:
+    """A goodbye in the middle of a literal: its neighbours come one by one, it waits for a later try."""
+
+    async def script(peer: Peer) -> None:
+        def body(command: str) -> list[str | bytes]:
+            if "1:3" in command or command.startswith("UID FETCH 2 "):
+                peer.send("* 2 FETCH (UID 2 BODY[] {500}", "half of", "* BYE out of memory")
+                raise EOFError
+            return [literal(int(command.split()[2]))]
+
+        sizes = {r"UID FETCH .*RFC822.SIZE": lambda _: [listed(uid) for uid in (1, 2, 3)]}
+        await serve(peer, sizes | {r"UID FETCH .*BODY\.PEEK": body}, next=4, exists=3)
+
+    async with lying(script) as liar, site(tmp_path, accounts.plain(liar.port, start="all")) as here, here.watching():
+        await here.until(lambda: here.ends() == ["kept", "wanted", "kept"])
+        assert here.rows(State.WANTED)[0].tries == 1
+
+
+async def test_another_uidvalidity_while_selected_takes_no_message_under_a_wrong_key(tmp_path: Path) -> None:
+    """SEMANTICS 26: UIDVALIDITY may even change while selected."""
+
+    async def first(peer: Peer) -> None:
+        sizes = {r"UID FETCH .*RFC822.SIZE": lambda _: ["* OK [UIDVALIDITY 8] new", listed(1)]}
+        await serve(peer, sizes, validity=7)
+
+    async def then(peer: Peer) -> None:
+        answers = {
+            r"UID FETCH .*RFC822.SIZE": lambda _: [
+                listed(1).replace("FLAGS", 'INTERNALDATE "01-Jan-2040 00:00:00 +0000" FLAGS')
+            ],
+            r"UID FETCH .*BODY\.PEEK": lambda _: [literal(1)],
+        }
+        await serve(peer, answers, validity=8)
+
+    async with (
+        lying(first, then) as liar,
+        site(tmp_path, accounts.plain(liar.port, start="all")) as here,
+        here.watching(),
+    ):
+        await here.until(lambda: here.ends() == ["kept"])
+        assert here.rows()[0].source_key == "INBOX/8/1"
+
+
+async def test_a_no_to_copy_deletes_nothing(tmp_path: Path) -> None:
+    """Complaint 3: a fallback that deletes although COPY failed."""
+    capabilities = "IMAP4rev1 IDLE UIDPLUS SASL-IR AUTH=PLAIN"
+
+    async def script(peer: Peer) -> None:
+        real = peer.log_in
+
+        async def log_in(_: str = "") -> None:
+            await real(capabilities)
+
+        peer.log_in = log_in  # type: ignore[method-assign,assignment]
+        refusal: dict[str, Callable[[str], list[str | bytes]]] = {
+            "UID COPY": lambda _: ["NO [OVERQUOTA] full"],
+            r"UID FETCH 1:\* \(UID RFC822.SIZE\)": lambda _: [],  # of the other folder
+        }
+        await one_message(refusal)(peer)
+
+    async with lying(script) as liar:
+        account = accounts.plain(liar.port, start="all", idle="0.1s")
+        async with site(tmp_path, account, MOVE) as here, here.watching():
+            await here.until(lambda: here.rows(State.DONE) and here.rows()[0].tries == 1)
+            assert "OVERQUOTA" in (here.rows()[0].error or "")
+        assert not [said for said in liar.said if re.search("Deleted|EXPUNGE", said)]
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [["OK done"], ["NO [LIMIT] not now"], ["* OK [COPYUID 9 77 88] moved", "OK done"]],
+    ids=["nothing moved", "refused", "another one moved"],
+)
+async def test_an_ok_to_move_proves_nothing(tmp_path: Path, answer: list[str | bytes]) -> None:
+    """DESIGN: servers say OK to a UID MOVE that moves nothing."""
+    async with lying(one_message({"UID MOVE": lambda _: list(answer)})) as liar:
+        account = accounts.plain(liar.port, start="all", idle="0.1s")
+        async with site(tmp_path, account, MOVE) as here, here.watching():
+            await here.until(lambda: here.rows(State.DONE) and here.rows()[0].tries == 1)
+
+
+async def test_a_message_that_is_gone_is_believed_gone_the_second_time_only(tmp_path: Path) -> None:
+    asked = iter([[]])
+    present: list[str | bytes] = ["* 1 FETCH (UID 1 FLAGS ())"]
+    moved: list[bool] = []
+
+    def flags(_: str) -> list[str | bytes]:
+        return [] if moved else list(next(asked, present))
+
+    def move(_: str) -> list[str | bytes]:
+        moved.append(True)
+        return ["* OK [COPYUID 9 1 88] moved"]
+
+    async with (
+        lying(one_message({r"UID FETCH 1 \(UID FLAGS\)": flags, "UID MOVE": move})) as liar,
+        site(tmp_path, accounts.plain(liar.port, start="all"), MOVE) as here,
+        here.watching(),
+    ):
+        await here.until(lambda: here.ends() == ["moved"])
+
+
+async def test_a_folder_is_made_without_waiting_for_trycreate(tmp_path: Path) -> None:
+    """SEMANTICS 29."""
+    made: list[bool] = []
+
+    def create(_: str) -> list[str | bytes]:
+        made.append(True)
+        return []
+
+    answers = {
+        r'LIST "" "Done"': lambda _: ['* LIST () "/" "Done"'] if made else [],
+        "CREATE": create,
+        "UID MOVE": lambda _: ["* OK [COPYUID 9 1 88] moved"],
+    }
+    async with lying(one_message(answers)) as liar:
+        async with site(tmp_path, accounts.plain(liar.port, start="all"), MOVE) as here, here.watching():
+            await here.until(lambda: here.ends() == ["moved"])
+        assert [said.split()[0] for said in liar.said if said.startswith(("CREATE", "SUBSCRIBE"))] == [
+            "CREATE",
+            "SUBSCRIBE",
+        ]
+
+
+async def test_a_keyword_that_the_folder_cannot_keep_is_left_out(tmp_path: Path) -> None:
+    rules = "rules: [{name: all, do: [{flag: [\\Seen, \\Answered, $Junk]}]}]"
+    async with lying(one_message({})) as liar:
+        async with site(tmp_path, accounts.plain(liar.port, start="all"), rules) as here, here.watching():
+            await here.until(lambda: here.ends() == ["kept"])
+        assert [said for said in liar.said if "STORE" in said] == [r"UID STORE 1 +FLAGS.SILENT ($Junk \Seen)"]
+
+
+async def test_gmail_moves_to_its_trash_where_others_delete(tmp_path: Path) -> None:
+    """SEMANTICS 35: on Gmail an expunge only removes a label."""
+
+    async def script(peer: Peer) -> None:
+        real = peer.log_in
+
+        async def log_in(_: str = "") -> None:
+            await real(CAPABILITIES + " X-GM-EXT-1")
+
+        peer.log_in = log_in  # type: ignore[method-assign,assignment]
+        answers = {
+            r'LIST "" "\*"': lambda _: [r'* LIST (\HasNoChildren \Trash) "/" "[Gmail]/Papierkorb"'],
+            r'LIST "" "\[Gmail': lambda _: [r'* LIST (\HasNoChildren \Trash) "/" "[Gmail]/Papierkorb"'],
+            "UID MOVE": lambda _: ["* OK [COPYUID 9 1 88] moved"],
+        }
+        await one_message(answers)(peer)
+
+    async with lying(script) as liar:
+        account = accounts.plain(liar.port, start="all")
+        async with site(tmp_path, account, "rules: [{name: all, do: [discard]}]") as here, here.watching():
+            await here.until(lambda: here.ends() == ["gone"])
+        assert [said for said in liar.said if "MOVE" in said] == ['UID MOVE 1 "[Gmail]/Papierkorb"']
+
+
+async def test_nothing_costly_or_unreliable_is_ever_asked(tmp_path: Path) -> None:
+    """SEMANTICS 27, 30, 32 and complaints 2, 18, 25: no SEARCH ALL, no UNSEEN, no sequence numbers, no Recent."""
+    async with lying(one_message({"UID MOVE": lambda _: ["* OK [COPYUID 9 1 88] moved"]})) as liar:
+        async with site(tmp_path, accounts.plain(liar.port, start="all"), MOVE) as here, here.watching():
+            await here.until(lambda: here.ends() == ["moved"])
+        assert not [
+            said
+            for said in liar.said
+            if re.match(r"(?i)(SEARCH|UID SEARCH|FETCH|STORE|COPY|STATUS|EXPUNGE|CLOSE)", said)
+        ]
+        assert not [said for said in liar.said if re.search(r"(?i)UNSEEN|RECENT|BODY\[", said)]
+
+
+async def test_a_server_without_uidnext_is_enough(tmp_path: Path) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.log_in()
+        await peer.answer("SELECT", "* 1 EXISTS", "* OK [UIDVALIDITY 7] ok")
+        await peer.answer(r"UID FETCH \* \(UID\)", "* 1 FETCH (UID 41)")
+        await peer.answer(r"UID FETCH 42:\* ", listed(41), listed(42))
+        await peer.answer("UID FETCH 42 .*BODY", literal(42))
+        await peer.hang()
+
+    async with lying(script) as liar, site(tmp_path, accounts.plain(liar.port)) as here, here.watching():
+        await here.until(lambda: here.ends() == ["kept"])
+        assert here.rows()[0].source_key == "INBOX/7/42"
+
+
+async def test_a_server_that_goes_away_in_idle_is_found_again(tmp_path: Path) -> None:
+    """Complaint 1: IDLE dies silently, and no mail is processed for days."""
+    connections = 0
+
+    async def script(peer: Peer) -> None:
+        nonlocal connections
+        connections += 1
+        if connections < 3:
+            await peer.log_in()
+            await select(peer, next=1, exists=0)
+            await peer.answer("UID FETCH")
+            await peer.command("IDLE")
+            peer.send("+ idling")
+            return
+        await one_message({})(peer)
+
+    async with lying(script) as liar, site(tmp_path, accounts.plain(liar.port)) as here, here.watching():
+        await here.until(lambda: here.ends() == ["kept"])
+        assert here.desk.seen.reconnects == 2
