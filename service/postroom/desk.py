@@ -126,7 +126,9 @@ class MailboxDesk:
         answers = await self._office.intake.take(self.mailbox, batch)
         for arrival, answer in zip(batch.arrivals, answers, strict=True):
             if arrival.end is not None and isinstance(answer, Recorded) and answer.new:
-                outcome: Outcome = "own" if arrival.end.state is State.SETTLED else "dead"
+                outcome: Outcome = "own" if arrival.end.outcome == "own" else "kept"
+                if arrival.end.state is State.DEAD:
+                    outcome = "dead"
                 self._office.metrics.ended(self.mailbox, arrival.pipeline, outcome)
         return answers
 

@@ -9,11 +9,12 @@ import pytest
 import yaml
 
 from postroom.cli.main import app
-from postroom.cli.shapes import CheckShape, ExplanationShape, MessageShape, VerdictShape
+from postroom.cli.shapes import CheckShape, ExplanationShape, MessageShape, StatusShape, VerdictShape
 from postroom.errors import Problem
 from postroom.message import Message, parse
 from postroom.message.defects import Defect
 from postroom.message.limits import Limits
+from postroom.metrics.prometheus import Metrics
 from postroom.pipeline.conditions import compile_condition
 from postroom.pipeline.conditions.catalogue import CATALOGUE
 from postroom.pipeline.conditions.compiling import FIELDS
@@ -95,6 +96,12 @@ def test_every_page_begins_with_words_of_a_person(name: str) -> None:
 # Complete
 
 
+def test_every_metric_has_its_heading_and_its_labels() -> None:
+    for name, labels in Metrics().labels.items():
+        assert f"`{name}`" in headings("metrics.md")
+        assert rows(section("metrics.md", f"`{name}`")) == set(labels)
+
+
 def test_every_step_has_its_heading_and_each_of_its_options_a_description() -> None:
     for word in STEPS:
         assert f"`{word}`" in headings("steps.md")
@@ -153,7 +160,7 @@ def test_every_key_of_a_message_in_json_has_its_row() -> None:
     assert {*dumped, *dumped["parts"][0], *dumped["headers"][0], *dumped["from"][0]} == rows(text)
 
 
-@pytest.mark.parametrize("shape", [MessageShape, ExplanationShape, CheckShape, VerdictShape])
+@pytest.mark.parametrize("shape", [MessageShape, ExplanationShape, CheckShape, StatusShape, VerdictShape])
 def test_every_key_that_commands_print_has_its_row_and_a_description(shape: type[Any]) -> None:
     text = section("json.md", shape.__name__.removesuffix("Shape"))
     assert rows(text) == set(shape.model_fields)

@@ -1,4 +1,4 @@
-"""`postroom check`: the configuration and every pipeline, looked at without touching the network."""
+"""`postroom check`: the configuration and every pipeline, looked at without touching the network unless asked to."""
 
 import sys
 from pathlib import Path
@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
+from postroom.cli.connecting import connected
 from postroom.cli.output import print_json
-from postroom.cli.shapes import CheckShape, ProblemShape
+from postroom.cli.shapes import CheckShape, ConnectionShape, ProblemShape
 from postroom.errors import Misconfigured
 from postroom.settings.load import find
 from postroom.settings.review import Review, review
@@ -19,26 +20,35 @@ def check(
     config: Annotated[
         Path | None, typer.Option(metavar="FILE", help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")
     ] = None,
+    connect: Annotated[
+        bool, typer.Option("--connect", help="Also try ledger, spool, queue and every mailbox; 1 where one fails.")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
 ) -> None:
     """Check postroom.yaml and all pipelines: prints every problem with its place and ends with 78."""
     found = looked_at(config)
+    tried = connected(config) if connect and not found.problems else []
     if json:
         shape = CheckShape(
             file=str(found.file),
             problems=tuple(map(ProblemShape.of, found.problems)),
             mailboxes=dict(found.mailboxes),
             pipelines=dict(found.pipelines),
+            connections=tuple(ConnectionShape(name=one.name, works=one.works, text=one.text) for one in tried),
         )
         print_json(shape.model_dump(mode="json"))
     elif found.problems:
-        for one in found.problems:
-            print(one, file=sys.stderr)
+        for problem in found.problems:
+            print(problem, file=sys.stderr)
         print(_count(len(found.problems), "problem"), file=sys.stderr)
     else:
         print(_summary(found))
+        for one in tried:
+            print(f"{'✓' if one.works else '✗'} {one.name}: {one.text}")
     if found.problems:
         sys.exit(CONFIGURATION)
+    if not all(one.works for one in tried):
+        sys.exit(1)
 
 
 def looked_at(config: Path | None) -> Review:

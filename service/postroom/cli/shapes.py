@@ -140,6 +140,14 @@ class ProblemShape(Model):
         return cls(file=one.file, line=one.line, column=one.column, path=problem.path, text=problem.text)
 
 
+class ConnectionShape(Model):
+    """One thing that `--connect` tried."""
+
+    name: str = Field(description="`ledger`, `spool`, `queue`, or `mailbox` and its name.")
+    works: bool = Field(description="Whether it can be used.")
+    text: str = Field(description="What was found, or what is wrong.")
+
+
 class CheckShape(Model):
     """All that was looked at."""
 
@@ -147,6 +155,42 @@ class CheckShape(Model):
     problems: tuple[ProblemShape, ...] = Field(description="Everything that is wrong.")
     mailboxes: dict[str, str] = Field(description="Each mailbox and its pipeline.")
     pipelines: dict[str, int] = Field(description="Each pipeline and the number of its rules.")
+    connections: tuple[ConnectionShape, ...] = Field(description="What `--connect` tried; else none.")
+
+
+class SeenShape(Model):
+    """One mailbox, as its watcher saw it last."""
+
+    mailbox: str = Field(description="Its name.")
+    kind: str = Field(description="`imap`, `pop3`, `maildir` or `listener`.")
+    state: str = Field(
+        description="`connected`, `listening`, `connecting`, `refused`, `paused`, or `not watched` by anybody now."
+    )
+    reason: str | None = Field(description="Why it is refused or paused.")
+    since: str | None = Field(description="When it connected, or lost the connection (ISO 8601).")
+    looked: str | None = Field(description="When it was last looked through to its end (ISO 8601).")
+    in_flight: int = Field(description="Messages that are worked on now.")
+    unsettled: int = Field(description="Messages that have not come to their end.")
+    oldest_seconds: float = Field(description="How long the oldest of these is here.")
+    reconnects: int = Field(description="Connections that were lost since its watcher began.")
+
+
+class StatusShape(Model):
+    """Everything at one moment."""
+
+    time: str = Field(description="When (ISO 8601).")
+    mailboxes: tuple[SeenShape, ...] = Field(description="All but standard input.")
+    messages: dict[State, int] = Field(description="How many messages are in each state.")
+    effects_pending: int = Field(description="Effects that are not done yet.")
+    dead_letters: int = Field(description="Messages set aside for a person.")
+    oldest_due_seconds: float | None = Field(
+        description="How long the message that has waited longest could have been worked on."
+    )
+    queue_length: int | None = Field(
+        description="Tasks that wait; `null` where nobody outside can ask, or none answers."
+    )
+    queue_error: str | None = Field(description="Why the queue does not answer.")
+    spool_free_bytes: int = Field(description="Space on the disk of the spool.")
 
 
 class VerdictShape(Model):

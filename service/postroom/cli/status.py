@@ -16,6 +16,7 @@ from pydantic import JsonValue
 
 from postroom.app import open_ledger, open_spool, state_of
 from postroom.cli.output import print_json, print_table, span, table
+from postroom.cli.shapes import SeenShape, StatusShape
 from postroom.errors import Temporary
 from postroom.ledger import Backlog, Counts, Ledger, State, Watched
 from postroom.ledger.owner import is_gone
@@ -220,32 +221,35 @@ def totals(found: Status) -> Iterator[str]:
 
 
 def described(found: Status) -> JsonValue:
-    """For `--json`: stable names."""
+    """For `--json`."""
     oldest = found.counts.oldest_due
-    return {
-        "time": found.now.isoformat(),
-        "mailboxes": [
-            {
-                "mailbox": one.name,
-                "kind": one.kind,
-                "state": one.state,
-                "reason": one.reason or None,
-                "since": _iso(one.watched.changed_at if one.watched else None),
-                "looked": _iso(one.watched.looked_at if one.watched else None),
-                "in_flight": one.backlog.in_flight,
-                "unsettled": one.backlog.unsettled,
-                "oldest_seconds": one.backlog.oldest.total_seconds(),
-                "reconnects": one.watched.reconnects if one.watched else 0,
-            }
-            for one in found.mailboxes
-        ],
-        "messages": {state.value: found.counts.messages.get(state, 0) for state in State},
-        "effects_pending": found.counts.pending,
-        "dead_letters": found.counts.messages.get(State.DEAD, 0),
-        "oldest_due_seconds": oldest.total_seconds() if oldest is not None else None,
-        "queue": {"length": found.queue, "error": found.away or None},
-        "spool_free_bytes": found.free,
-    }
+    shape = StatusShape(
+        time=found.now.isoformat(),
+        mailboxes=tuple(map(_described, found.mailboxes)),
+        messages={state: found.counts.messages.get(state, 0) for state in State},
+        effects_pending=found.counts.pending,
+        dead_letters=found.counts.messages.get(State.DEAD, 0),
+        oldest_due_seconds=oldest.total_seconds() if oldest is not None else None,
+        queue_length=found.queue,
+        queue_error=found.away or None,
+        spool_free_bytes=found.free,
+    )
+    return shape.model_dump(mode="json")
+
+
+def _described(one: Seen) -> SeenShape:
+    return SeenShape(
+        mailbox=one.name,
+        kind=one.kind,
+        state=one.state,
+        reason=one.reason or None,
+        since=_iso(one.watched.changed_at if one.watched else None),
+        looked=_iso(one.watched.looked_at if one.watched else None),
+        in_flight=one.backlog.in_flight,
+        unsettled=one.backlog.unsettled,
+        oldest_seconds=one.backlog.oldest.total_seconds(),
+        reconnects=one.watched.reconnects if one.watched else 0,
+    )
 
 
 def _ago(now: datetime, then: datetime | None) -> str:

@@ -13,7 +13,7 @@ from typing import get_args
 from postroom import __version__
 from postroom.message.defects import Defect
 from postroom.metrics import Outcome, Result, Ring
-from postroom.metrics.standing import Questions, Standing
+from postroom.metrics.standing import DECLARED, Questions, Standing
 from postroom.pipeline.plan import Plan
 from postroom.sources import Loss
 from postroom.steps import EFFECTS, STEPS
@@ -39,16 +39,20 @@ class Metrics:
         from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
 
         self.registry = registry = CollectorRegistry(auto_describe=False)
+        self.labels: dict[str, tuple[str, ...]] = {}  # of every metric, by its name
         self._names = names or Names()
         self._now = now
 
         def counter(name: str, told: str, *labels: str) -> Counter:
+            self.labels[f"postroom_{name}"] = labels
             return Counter(f"postroom_{name}", told, labels, registry=registry)
 
         def gauge(name: str, told: str, *labels: str) -> Gauge:
+            self.labels[f"postroom_{name}"] = labels
             return Gauge(f"postroom_{name}", told, labels, registry=registry)
 
         def histogram(name: str, told: str, label: str, buckets: tuple[float, ...]) -> Histogram:
+            self.labels[f"postroom_{name}"] = (label,)
             return Histogram(f"postroom_{name}", told, [label], buckets=buckets, registry=registry)
 
         ProcessCollector(registry=registry)
@@ -86,6 +90,7 @@ class Metrics:
 
     def ask(self, questions: Questions, *, patience: float = 2.0) -> None:
         """Also show what ledger, queue and spool answer, within so many seconds, whenever somebody looks."""
+        self.labels |= {f"postroom_{name}": labels for name, _, labels in DECLARED}
         self.registry.register(Standing(questions, lambda: self._names.mailboxes, patience))
 
     def page(self, accept: str = "") -> tuple[bytes, str]:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Literal, get_args
+from typing import TYPE_CHECKING, Final, Literal, get_args
 
 from postroom.asking import Question
 from postroom.ledger.backlog import Backlog
@@ -13,6 +13,20 @@ if TYPE_CHECKING:
     from prometheus_client.core import GaugeMetricFamily
 
 Asked = Literal["ledger", "queue", "spool"]
+
+
+DECLARED: Final[tuple[tuple[str, str, tuple[str, ...]], ...]] = (
+    ("ledger_rows", "Messages in the ledger.", ("state",)),
+    ("effects_pending", "Effects that are not done yet.", ()),
+    ("dead_letters", "Messages set aside for a person.", ()),
+    ("oldest_due_seconds", "How long the message that has waited longest could have been worked on.", ()),
+    ("mailbox_in_flight", "Messages that are worked on now.", ("mailbox",)),
+    ("mailbox_oldest_unsettled_seconds", "How long the oldest message that has not ended is here.", ("mailbox",)),
+    ("queue_length", "Tasks that no worker has taken yet.", ()),
+    ("spool_free_bytes", "Space on the disk of the spool.", ()),
+    ("unanswered", "1: it could not be asked just now, and its numbers are missing.", ("asked",)),
+)
+"""Names, what they mean, and their labels."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +95,4 @@ class Standing:
 def _families() -> "dict[str, GaugeMetricFamily]":
     from prometheus_client.core import GaugeMetricFamily
 
-    declared: tuple[tuple[str, str, tuple[str, ...]], ...] = (
-        ("ledger_rows", "Messages in the ledger.", ("state",)),
-        ("effects_pending", "Effects that are not done yet.", ()),
-        ("dead_letters", "Messages set aside for a person.", ()),
-        ("oldest_due_seconds", "How long the message that has waited longest could have been worked on.", ()),
-        ("mailbox_in_flight", "Messages that are worked on now.", ("mailbox",)),
-        ("mailbox_oldest_unsettled_seconds", "How long the oldest message that has not ended is here.", ("mailbox",)),
-        ("queue_length", "Tasks that no worker has taken yet.", ()),
-        ("spool_free_bytes", "Space on the disk of the spool.", ()),
-        ("unanswered", "1: it could not be asked just now, and its numbers are missing.", ("asked",)),
-    )
-    return {name: GaugeMetricFamily(f"postroom_{name}", told, labels=labels) for name, told, labels in declared}
+    return {name: GaugeMetricFamily(f"postroom_{name}", told, labels=labels) for name, told, labels in DECLARED}

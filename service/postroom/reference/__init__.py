@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from postroom.reference import commands, conditions, defects, pipelines, settings, shapes, steps, templates
+from postroom.reference import commands, conditions, defects, metrics, pipelines, settings, shapes, steps, templates
 from postroom.settings.schema import schemas
 
 MARK = "<!-- From here on made by `make generated` from the code. -->\n"
@@ -15,6 +15,7 @@ PAGES = {
     "commands.md": commands.page,
     "json.md": shapes.page,
     "defects.md": defects.page,
+    "metrics.md": metrics.page,
 }
 
 

@@ -9,11 +9,14 @@ from pydantic import BaseModel
 
 from postroom.cli.shapes import (
     CheckShape,
+    ConnectionShape,
     EffectShape,
     ExplanationShape,
     MessageShape,
     ProblemShape,
     RuleShape,
+    SeenShape,
+    StatusShape,
     VerdictShape,
     WhyShape,
 )
@@ -29,7 +32,8 @@ OUTPUTS: Final[dict[str, tuple[str, tuple[type[BaseModel], ...]]]] = {
         "A list of these, one for each file.",
         (ExplanationShape, RuleShape, Asked, WhyShape, Facts, Spam, Line),
     ),
-    "check --json": ("One of these.", (CheckShape, ProblemShape)),
+    "status --json": ("One of these; with `--watch` one in each line.", (StatusShape, SeenShape)),
+    "check --json": ("One of these.", (CheckShape, ProblemShape, ConnectionShape)),
     "test --json": ("A list of these.", (VerdictShape,)),
 }
 SAMPLE: Final = b"From: a@example.org\n\n"

@@ -71,7 +71,7 @@ class ListenerSource:
             most_recipients=mailbox.max_recipients,
             hold=self._hold,
             disk=mailbox.timeout.total_seconds(),
-            tls=_tls(mailbox),
+            tls=tls_of(mailbox),
         )
 
 
@@ -117,7 +117,8 @@ class Reception:
             self._loop.call_exception_handler({"message": "a conversation failed", "exception": error, "task": task})
 
 
-def _tls(mailbox: ListenerMailbox) -> ssl.SSLContext | None:
+def tls_of(mailbox: ListenerMailbox) -> ssl.SSLContext | None:
+    """What it offers with STARTTLS. Raises Permanent where its certificate cannot be used."""
     if mailbox.tls_certificate is None:
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
