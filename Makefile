@@ -1,5 +1,5 @@
 # make env    the environment in .venv, from requirements.lock
-# make run    pass sample messages through `postroom filter` into var/ and show what became of each
+# make run    start the service as shipped, with sample messages, and show what became of each
 # make check  format, lint, types, import directions, generated files fresh
 # make test   everything under tests/; as root on Debian it first installs the servers that tests start
 # make bench  measure beside peers; CORPUS=DIR adds a directory of messages
@@ -22,12 +22,7 @@ env: .venv/ready
 	@touch $@
 
 run: env
-	@for message in deploy/samples/*.eml; do \
-	  $(BIN)/postroom filter --config config/postroom.yaml < "$$message" || exit; done
-	@$(BIN)/postroom messages --config config/postroom.yaml
-	@echo
-	@echo 'The messages lie in var/mail (a Maildir), their attachments in var/files. Ask why:'
-	@echo '  $(BIN)/postroom explain deploy/samples/invoice.eml'
+	@deploy/demo.sh
 
 check: env
 	$(BIN)/ruff format --check .

@@ -8,6 +8,7 @@ from postroom.cli.check import check
 from postroom.cli.explain import explain
 from postroom.cli.init import init
 from postroom.cli.messages import drop, messages, replay, show
+from postroom.cli.resume import resume
 from postroom.cli.run import run, watch, work
 from postroom.cli.schema import schema
 from postroom.cli.status import status
@@ -17,7 +18,7 @@ from postroom.errors import Misconfigured, Permanent, Temporary
 app = typer.Typer(
     name="postroom", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
 )
-COMMANDS = (init, check, schema, explain, test, run, watch, work, status, messages, show, replay, drop)
+COMMANDS = (init, check, schema, explain, test, run, watch, work, status, resume, messages, show, replay, drop)
 for command in COMMANDS:
     app.command()(command)
 

@@ -14,7 +14,8 @@ from postroom.cli.output import print_json, print_table, when
 from postroom.cli.shapes import MessageShape
 from postroom.errors import Permanent
 from postroom.ledger import Lease, Ledger, Owner, Query, Row, Shown, State
-from postroom.settings import load
+from postroom.pipeline.plan import Line, Plan
+from postroom.settings import Settings, load
 from postroom.spool import Spool
 
 Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")]
@@ -43,7 +44,7 @@ def messages(
     if json:
         print_json([MessageShape.of(shown).model_dump(mode="json") for shown in found])
     else:
-        headings = ("ID", "RECEIVED", "MAILBOX", "STATE", "OUTCOME", "SIZE", "EFFECTS")
+        headings = ("ID", "RECEIVED", "MAILBOX", "STATE", "OUTCOME", "SIZE", "PLAN")
         print_table(headings, [_line(shown) for shown in found])
     if not found:
         sys.exit(1)
@@ -81,6 +82,8 @@ def show(
     for name, text in facts.items():
         if text:
             print(f"{name:>9}  {text}")
+    for line in lines_of(shown):
+        print(f"{'plan':>9}  {_said(line)}{f'   (rule: {line.rule})' if line.rule else ''}")
     for effect in shown.effects:
         what = f"{effect.record.word} {effect.record.target}".rstrip()
         more = f" ({effect.error})" if effect.error else ""
@@ -96,18 +99,41 @@ def replay(
         bool, typer.Option("--plan-again", help="By today's rules; effects that were done stay done.")
     ] = False,
 ) -> None:
-    """Work on messages once more, here and now: what failed is tried again, what was done stays done."""
+    """Work on messages once more: what failed is tried again, what was done stays done.
+
+    Standard input's are worked on here and now, all others by the service, when it runs.
+    """
+    settings = load(config)
+    failed = False
+    with opened(config, mailbox) as (ledger, _):
+        own = [number for number in numbers if _is_of_stdin(ledger, settings, number)]
+        for number in numbers:
+            if not ledger.replay(number, from_effect=from_effect, again=plan_again):
+                raise Permanent(f"there is no message {number}, or its bytes are gone")
+            if number not in own:
+                print(f"{number}: the service goes on with it")
+    if own:
+        failed = _worked(own, config, mailbox)
+    if failed:
+        sys.exit(1)
+
+
+def _is_of_stdin(ledger: Ledger, settings: Settings, number: int) -> bool:
+    shown = ledger.show(number)
+    found = settings.mailboxes.get(shown.row.mailbox) if shown else None
+    return found is None or found.kind == "stdin"
+
+
+def _worked(numbers: list[int], config: Path | None, mailbox: str | None) -> bool:
+    """Work on messages of standard input; answers whether one of them did not come to a good end."""
     failed = False
     with open_site(config, mailbox=mailbox, pipeline=None, passes=False) as site:
         for number in numbers:
-            if not site.ledger.replay(number, from_effect=from_effect, again=plan_again):
-                raise Permanent(f"there is no message {number}, or its bytes are gone")
             for claim in site.ledger.claim([number], Lease(Owner.current(), LEASE)):
                 verdict = site.worker.process(claim, site.home, settle=True, patient=False)
                 failed = failed or verdict.state != "done"
                 print(f"{number}: {verdict.state}{f' ({verdict.error})' if verdict.error else ''}")
-    if failed:
-        sys.exit(1)
+    return failed
 
 
 def drop(
@@ -135,10 +161,6 @@ def opened(config: Path | None, mailbox: str | None) -> Iterator[tuple[Ledger, S
 
 def _line(shown: Shown) -> tuple[str, ...]:
     row = shown.row
-    effects = (
-        f"{each.record.word} {each.record.target}".rstrip() for each in shown.effects if each.record.ordinal >= 0
-    )
-    told = ", ".join(effects)
     return (
         str(row.id),
         when(row.received_at),
@@ -146,8 +168,17 @@ def _line(shown: Shown) -> tuple[str, ...]:
         row.state,
         row.outcome or "",
         str(row.size),
-        told,
+        ", ".join(map(_said, lines_of(shown))),
     )
+
+
+def lines_of(shown: Shown) -> tuple[Line, ...]:
+    """What the rules decided; nothing where the message has no plan yet."""
+    return Plan.model_validate_json(shown.row.plan).lines if shown.row.plan else ()
+
+
+def _said(line: Line) -> str:
+    return f"{line.word} {line.target}".rstrip()
 
 
 def _sender(row: Row) -> str:

@@ -10,7 +10,7 @@ from postroom.ledger import EffectRow, EffectState, Shown, State
 from postroom.message import Message
 from postroom.model import Model
 from postroom.pipeline.condition import Why
-from postroom.pipeline.plan import Line, RuleTrace
+from postroom.pipeline.plan import Line, Plan, RuleTrace
 from postroom.pipeline.planner import Explained
 from postroom.pipeline.view import Facts
 from postroom.trial import Verdict
@@ -59,7 +59,8 @@ class MessageShape(Model):
     size: int = Field(description="Octets.")
     sha256: str | None = Field(description="Of its octets.")
     error: str | None = Field(description="Why it failed last.")
-    effects: tuple[EffectShape, ...] = Field(description="What was to be done, in order.")
+    plan: tuple[Line, ...] = Field(description="What the rules decided, in order; `rule`: which one.")
+    effects: tuple[EffectShape, ...] = Field(description="What was to be done by a worker, in order.")
 
     @classmethod
     def of(cls, shown: Shown) -> Self:
@@ -78,6 +79,7 @@ class MessageShape(Model):
             size=row.size,
             sha256=row.sha256,
             error=row.error,
+            plan=Plan.model_validate_json(row.plan).lines if row.plan else (),
             effects=tuple(map(EffectShape.of, shown.effects)),
         )
 
