@@ -90,6 +90,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         work = Path(name)
         (work / "postroom.yaml").write_text(SETTINGS.format(pipelines=ROOT / "pipelines"))
+        (work / "procmail").mkdir()
         (work / "procmailrc").write_text(PROCMAILRC.format(mail=work / "procmail"))
         commands = {
             "bare Python, -c pass": [sys.executable, "-c", "pass"],

@@ -25,6 +25,7 @@ NAMES = {
     "Ledger": "postroom.ledger:Ledger",
     "Worker": "postroom.work:Worker",
     "Effect": "postroom.pipeline.outcome:Effect",
+    "Step": "postroom.pipeline.step:Step",
     "errors": "postroom.errors",
     "planner": "postroom.pipeline.planner",
     "sources": "postroom.sources",

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 import yaml
 
+from postroom.cli import shapes
 from postroom.cli.main import app
-from postroom.cli.shapes import CheckShape, ExplanationShape, MessageShape, StatusShape, VerdictShape
 from postroom.errors import Problem
 from postroom.message import Message, parse
 from postroom.message.defects import Defect
@@ -160,7 +160,10 @@ def test_every_key_of_a_message_in_json_has_its_row() -> None:
     assert {*dumped, *dumped["parts"][0], *dumped["headers"][0], *dumped["from"][0]} == rows(text)
 
 
-@pytest.mark.parametrize("shape", [MessageShape, ExplanationShape, CheckShape, StatusShape, VerdictShape])
+SHAPES = [one for name, one in vars(shapes).items() if name.endswith("Shape")]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.__name__)
 def test_every_key_that_commands_print_has_its_row_and_a_description(shape: type[Any]) -> None:
     text = section("json.md", shape.__name__.removesuffix("Shape"))
     assert rows(text) == set(shape.model_fields)
