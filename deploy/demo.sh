@@ -17,10 +17,10 @@ trap 'kill -TERM $service 2>/dev/null || true; wait $service || true' EXIT
 trap 'exit 0' INT TERM
 
 # Until the samples have reached their end, or the service has.
-while kill -0 $service && [ "$($postroom messages --mailbox inbox --state settled | wc -l)" -le 5 ]; do
+until $postroom messages --mailbox inbox --state settled 2>/dev/null | grep -q '^5'; do
+  kill -0 $service
   sleep 0.2
 done
-kill -0 $service
 
 echo
 $postroom messages --mailbox inbox

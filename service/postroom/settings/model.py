@@ -22,7 +22,7 @@ from postroom.message.limits import DEFAULT_LIMITS, Limits
 from postroom.model import Model
 from postroom.pipeline.tools import Trust
 from postroom.settings.document import Source
-from postroom.settings.mailboxes import AnyMailbox
+from postroom.settings.mailboxes import AnyMailbox, StdinMailbox
 from postroom.settings.passwords import WithPassword
 from postroom.settings.secrets import SecretSource
 from postroom.settings.spelling import FilePath, Name, Period, kebab
@@ -282,7 +282,8 @@ class Settings(Model):
 
     def state_of(self, mailbox: str | None = None) -> Path:
         """The state directory: the service's, or that of a standard input mailbox, its user's own."""
-        own = getattr(self.mailboxes[mailbox], "state", None) if mailbox is not None else self.state
+        found = self.mailboxes[mailbox] if mailbox is not None else None
+        own = found.state if isinstance(found, StdinMailbox) else self.state
         return own or user_state()
 
     def ledger_url(self, state: Path) -> str:
