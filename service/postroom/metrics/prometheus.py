@@ -36,8 +36,18 @@ class Metrics:
     them."""
 
     def __init__(self, names: Names | None = None, *, now: Callable[[], float] = time.time) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+        from prometheus_client import (
+            CollectorRegistry,
+            Counter,
+            Gauge,
+            Histogram,
+            Info,
+            ProcessCollector,
+            disable_created_metrics,
+        )
 
+        # Else a series stands beside each series, which nobody asks for.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
         self.registry = registry = CollectorRegistry(auto_describe=False)
         self.labels: dict[str, tuple[str, ...]] = {}  # of every metric, by its name
         self._names = names or Names()
