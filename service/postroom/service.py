@@ -108,7 +108,12 @@ class Service:
             await self._loop.run_in_executor(None, self._consumer.start)
         self._watch_all()
         self._started = True
-        living = (self._glance(), self._report(), self._pulse.run(), self._manager.keep_alive())
+        living = (
+            self._glance(),
+            self._report(),
+            self._pulse.run(),
+            self._manager.keep_alive(lambda: self._worker_gone() is None),
+        )
         background = [asyncio.create_task(each) for each in living]
         if self._consumer is not None:
             background.append(asyncio.create_task(self._sweep()))
