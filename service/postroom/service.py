@@ -318,8 +318,8 @@ def read(path: Path | None) -> Config:
 
 def names(config: Config) -> Names:
     """All that may become a label."""
-    pipelines = {name: [rule.name for rule in pipeline.rules] for name, pipeline in config.rules.items()}
-    return Names(mailboxes=tuple(config.settings.mailboxes), pipelines=pipelines)
+    pipelines = {name: frozenset(rule.name for rule in pipeline.rules) for name, pipeline in config.rules.items()}
+    return Names(mailboxes=frozenset(config.settings.mailboxes), pipelines=pipelines)
 
 
 def retention(settings: Settings) -> Retention:

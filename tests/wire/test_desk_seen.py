@@ -28,7 +28,7 @@ TELLING: dict[str, tuple[Tell, str, dict[str, str]]] = {
 async def at_desk(directory: Path) -> AsyncIterator[tuple[MailboxDesk, Metrics]]:
     async with site(directory, ACCOUNT) as made:
         metrics = made.desk._office.metrics
-        metrics.admit(Names(mailboxes=["box"]))
+        metrics.admit(Names(mailboxes={"box"}))
         yield made.desk, metrics
 
 
