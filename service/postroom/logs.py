@@ -1,8 +1,11 @@
 """Structured logs: event names and fields from closed lists, never an address, a subject or a secret."""
 
+import logging
 import os
 import sys
+import traceback
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack
 
 if TYPE_CHECKING:
@@ -31,6 +34,7 @@ Event = Literal[
     "queue.unavailable",
     "work.failed",
     "sweep.done",
+    "sweep.failed",
     "spool.short",
     "ledger.locked",
     "config.loaded",
@@ -38,6 +42,7 @@ Event = Literal[
     "service.started",
     "service.draining",
     "service.stopped",
+    "library.warned",
 ]
 """Everything that is ever written; another name is a type error."""
 
@@ -96,3 +101,28 @@ class StandardError:
             wrapper_class=structlog.make_filtering_bound_logger(self._level),
         )
         return logger
+
+
+class Foreign(logging.Handler):
+    """What libraries log: whose warning it is, the kind of error and its place. Never their words, which may quote a
+    message or an address."""
+
+    def __init__(self, log: Log) -> None:
+        super().__init__(logging.WARNING)
+        self._log = log
+
+    def emit(self, record: logging.LogRecord) -> None:
+        """One record, as a line of ours."""
+        told = f"{record.name}, {record.module}.py:{record.lineno}"
+        if record.exc_info and record.exc_info[0] is not None:
+            frames = traceback.extract_tb(record.exc_info[2])
+            place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+            told += f": {record.exc_info[0].__name__}{place}"
+        self._log.warning("library.warned", reason=told)
+
+
+def listen_to_libraries(log: Log) -> None:
+    """From now on their warnings are lines of ours, instead of text of their own on standard error."""
+    root = logging.getLogger()
+    root.addHandler(Foreign(log))
+    logging.captureWarnings(capture=True)

@@ -108,7 +108,12 @@ class Service:
             await self._loop.run_in_executor(None, self._consumer.start)
         self._watch_all()
         self._started = True
-        living = (self._glance(), self._report(), self._pulse.run(), self._manager.keep_alive())
+        living = (
+            self._glance(),
+            self._report(),
+            self._pulse.run(),
+            self._manager.keep_alive(lambda: self._worker_gone() is None),
+        )
         background = [asyncio.create_task(each) for each in living]
         if self._consumer is not None:
             background.append(asyncio.create_task(self._sweep()))
@@ -313,8 +318,8 @@ def read(path: Path | None) -> Config:
 
 def names(config: Config) -> Names:
     """All that may become a label."""
-    pipelines = {name: [rule.name for rule in pipeline.rules] for name, pipeline in config.rules.items()}
-    return Names(mailboxes=tuple(config.settings.mailboxes), pipelines=pipelines)
+    pipelines = {name: frozenset(rule.name for rule in pipeline.rules) for name, pipeline in config.rules.items()}
+    return Names(mailboxes=frozenset(config.settings.mailboxes), pipelines=pipelines)
 
 
 def retention(settings: Settings) -> Retention:

@@ -92,4 +92,4 @@ def swept(sweeper: Sweeper, log: Log) -> None:
     try:
         sweeper.sweep()
     except Temporary as error:
-        log.warning("ledger.locked", reason=str(error))
+        log.warning("sweep.failed", reason=str(error))

@@ -7,6 +7,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,12 @@ from urllib.request import urlopen
 
 import pytest
 
+RUN = """\
+state: state
+pipelines: pipelines
+mailboxes:
+  inbox: {url: "maildir:inbox", pipeline: main, start: all}
+"""
 SETTINGS = """\
 state: state
 pipelines: pipelines
@@ -26,7 +33,7 @@ mailboxes:
 
 @dataclass
 class Running:
-    """`postroom work`, started as systemd would."""
+    """A service, started as systemd would."""
 
     process: subprocess.Popen[bytes]
     manager: socket.socket
@@ -44,6 +51,13 @@ class Running:
         except HTTPError as error:
             return error.code, error.read().decode()
 
+    def shows(self, *lines: str) -> None:
+        """Wait until the page has all of these lines."""
+        end = time.monotonic() + 60
+        while missing := [line for line in lines if f"\n{line}\n" not in (page := self.get("/metrics")[1])]:
+            assert time.monotonic() < end, (missing, page)
+            time.sleep(0.05)
+
     def event(self, name: str) -> dict[str, Any]:
         """The next line of the log with this event; those before it are kept as well."""
         assert self.process.stderr is not None
@@ -56,17 +70,25 @@ class Running:
 
 @pytest.fixture
 def running(site: Any, tmp_path: Path) -> Iterator[Running]:
-    site.settings(SETTINGS)
+    with started(site, tmp_path, "work") as found:
+        yield found
+
+
+@contextmanager
+def started(site: Any, tmp_path: Path, word: str) -> Iterator[Running]:
+    """`run` or `work`; killed in the end."""
+    site.settings(RUN if word == "run" else SETTINGS)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(60)
         told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "3600000000"}
-        command = site.command("work", "--metrics", "127.0.0.1:0")
+        command = site.command(word, "--metrics", "127.0.0.1:0")
         process = subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | told)
         found = Running(process, manager, "", [])
         try:
             found.address = found.event("service.started")["listen"]
-            assert {found.told(), found.told()} == {"WATCHDOG=1", "READY=1\nSTATUS=0 mailboxes"}
+            mailboxes = 1 if word == "run" else 0
+            assert {found.told(), found.told()} == {"WATCHDOG=1", f"READY=1\nSTATUS={mailboxes} mailboxes"}
             yield found
         finally:
             process.kill()
@@ -82,14 +104,12 @@ def test_a_service_shows_its_numbers_and_that_it_is_well(running: Running) -> No
     assert running.get("/readyz") == (200, "loop: ok\nworker: ok\nledger: ok\nqueue: ok\nmailboxes: ok\n")
 
 
-def test_what_a_worker_did_is_counted(running: Running, site: Any) -> None:
+def test_what_others_bring_into_the_ledger_is_shown(running: Running, site: Any) -> None:
     site.pipeline("name: main\nrules:\n  - {name: all, when: {subject: '*'}, do: keep}\n")
     running.process.send_signal(signal.SIGHUP)
     running.event("config.loaded")
     assert site.filter().returncode == 0  # the same ledger; rows of standard input are its own business
-    end = time.monotonic() + 60
-    while 'postroom_ledger_rows{state="settled"} 1.0' not in running.get("/metrics")[1]:
-        assert time.monotonic() < end
+    running.shows('postroom_ledger_rows{state="settled"} 1.0')
 
 
 def test_systemd_hears_of_a_reload_and_metrics_of_one_that_failed(running: Running, site: Any) -> None:
@@ -102,9 +122,7 @@ def test_systemd_hears_of_a_reload_and_metrics_of_one_that_failed(running: Runni
     site.pipeline("name: main\nrules:\n  - {name: all, do: keep}\n")
     running.process.send_signal(signal.SIGHUP)
     running.event("config.loaded")
-    end = time.monotonic() + 60
-    while "postroom_reload_ok 1.0" not in running.get("/metrics")[1]:
-        assert time.monotonic() < end
+    running.shows("postroom_reload_ok 1.0")
 
 
 def test_a_service_that_is_stopped_says_so_and_ends_well(running: Running) -> None:
@@ -118,3 +136,42 @@ def test_an_address_that_is_none_is_refused_with_the_remedy(site: Any) -> None:
     done = site.run("work", "--metrics", "everywhere")
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr == b"postroom: --metrics must be ADDRESS:PORT, such as 127.0.0.1:9925, or `none`\n"
+
+
+def test_the_way_of_a_message_is_counted_logged_and_shown(site: Any, tmp_path: Path) -> None:
+    site.pipeline("name: main\nrules:\n  - {name: all, do: [{archive: copies}]}\n")
+    with started(site, tmp_path, "run") as running:
+        running.event("mailbox.connected")
+        (site.root / "inbox/new/1.a.b").write_bytes(b"From: a@b.example\nDate: Yesterday\n\nhello\n")
+        assert running.event("message.settled")["mailbox"] == "inbox"
+        running.shows(
+            'postroom_messages_total{mailbox="inbox",outcome="kept",pipeline="main"} 1.0',
+            'postroom_message_seconds_count{mailbox="inbox"} 1.0',
+            'postroom_rules_matched_total{pipeline="main",rule="all"} 1.0',
+            'postroom_step_seconds_count{word="archive"} 1.0',
+            'postroom_effects_total{result="done",word="archive"} 1.0',
+            'postroom_effect_seconds_count{word="archive"} 1.0',
+            'postroom_defects_total{defect="bad-date"} 1.0',
+            'postroom_queue_rings_total{reason="new"} 1.0',
+            'postroom_mailbox_connected{mailbox="inbox"} 1.0',
+            'postroom_mailbox_in_flight{mailbox="inbox"} 0.0',
+        )
+        assert running.get("/readyz")[0] == 200
+        end = time.monotonic() + 60
+        while (status := json.loads(site.run("status", "--json").stdout))["mailboxes"][0]["state"] != "connected":
+            assert time.monotonic() < end, status
+        assert status["mailboxes"][0]["looked"]
+    assert {line["event"] for line in running.log} >= {"message.planned", "effect.done", "message.done"}
+    assert json.loads(site.run("status", "--json").stdout)["mailboxes"][0]["state"] == "not watched"
+
+
+def test_an_effect_that_fails_is_counted_as_what_it_is(site: Any, tmp_path: Path) -> None:
+    site.pipeline("name: main\nrules:\n  - {name: all, do: [{exec: [sh, -c, exit 65]}, {exec: [sh, -c, exit 75]}]}\n")
+    with started(site, tmp_path, "run") as running:
+        running.event("mailbox.connected")
+        (site.root / "inbox/new/1.a.b").write_bytes(b"From: a@b.example\n\nhello\n")
+        running.shows(
+            'postroom_effects_total{result="dead",word="exec"} 1.0',
+            'postroom_effects_total{result="later",word="exec"} 1.0',
+            "postroom_effects_pending 1.0",
+        )

@@ -3,8 +3,9 @@
 import json
 import signal
 import subprocess
+import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import pytest
 
 from postroom.ledger import Arrival, Batch, Ledger, Owner, Watched
+from servers.redis import Redis
 
 SETTINGS = """\
 state: state
@@ -142,3 +144,26 @@ def test_watching_the_status_goes_on_until_it_is_interrupted(site: Any, opened: 
         assert process.wait(60) == 0
         assert process.stderr.read() == b""
     assert lines[0]["time"] < lines[1]["time"]
+
+
+def test_tasks_that_no_worker_takes_are_counted(
+    site: Any, make_redis: Callable[..., AbstractContextManager[Redis]]
+) -> None:
+    new = site.root / "inbox/new"
+    new.mkdir(parents=True)
+    (new / "1.a.b").write_bytes(b"Subject: x\n\nhello\n")
+    with make_redis() as redis:
+        site.settings(
+            f"state: state\npipelines: pipelines\nqueue: {{url: '{redis.url}'}}\nmetrics: {{listen: none}}\n"
+            "mailboxes:\n  inbox: {url: 'maildir:inbox', pipeline: main, start: all}\n"
+        )
+        with subprocess.Popen(site.command("watch"), stderr=subprocess.PIPE) as watcher:
+            try:
+                end = time.monotonic() + 60
+                while not (found := shown(site))["queue_length"]:
+                    assert time.monotonic() < end, found
+                assert found["queue_length"] == 1
+                assert found["messages"]["received"] == 1
+                assert found["mailboxes"][0]["in_flight"] == 1
+            finally:
+                watcher.kill()

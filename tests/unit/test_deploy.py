@@ -6,6 +6,7 @@ import re
 import shlex
 import shutil
 import subprocess
+import tomllib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ import typer
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from postroom.cli.filter import parser
 from postroom.cli.main import app
 from postroom.ledger.rows import Counts
 from postroom.metrics.prometheus import Metrics
@@ -115,6 +117,9 @@ def test_the_image_is_built_from_files_that_are_there() -> None:
     copied = {name for line in re.findall(r"^COPY (?!--from)(.+)$", text, re.MULTILINE) for name in line.split()[:-1]}
     assert copied == admitted
     assert all((ROOT / name).exists() for name in copied)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    wheel = project["tool"]["hatch"]["build"]["targets"]["wheel"]
+    assert {*wheel["packages"], *wheel["force-include"], *wheel["shared-scripts"]} <= copied | {"service/postroom"}
     assert re.search(r"^USER (?!0|root)", text, re.MULTILINE)
     [arguments] = re.findall(r"^CMD (\[.*\])$", text, re.MULTILINE)
     parse_command(json.loads(arguments))
@@ -207,22 +212,27 @@ def test_prometheus_finds_its_rules_and_the_containers(compose: Any) -> None:
     assert settings["metrics"]["listen"].endswith(f":{found['port']}")
 
 
-def filters() -> Iterator[tuple[str, list[str]]]:
-    """How the recipes call `postroom filter`."""
+def deliveries() -> Iterator[tuple[str, list[str]]]:
+    """How the recipes hand over a message."""
     master = (DEPLOY / "postfix/master.cf").read_text(encoding="utf-8")
-    yield "master.cf", master.partition("argv=")[2].split()
-    yield "forward", shlex.split((DEPLOY / "postfix/forward").read_text(encoding="utf-8"))[0].lstrip("|").split()
+    for service in re.findall(r"argv=(.*\n  .*)$", master, re.MULTILINE):
+        yield "master.cf", service.split()
+    forward = shlex.split((DEPLOY / "postfix/forward").read_text(encoding="utf-8"), comments=True)
+    yield "forward", forward[0].lstrip("|").split()
     [mda] = re.findall(r'^\s*mda "(.*)"$', (DEPLOY / "fetchmail/fetchmailrc").read_text(encoding="utf-8"), re.MULTILINE)
     yield "fetchmailrc", mda.split()
 
 
-@pytest.mark.parametrize(("name", "command"), list(filters()), ids=[name for name, _ in filters()])
-def test_a_recipe_calls_filter_with_options_that_it_has(name: str, command: list[str]) -> None:
-    from postroom.cli.filter import parser
-
-    program, word, *options = command
-    assert (program, word) == ("/opt/postroom/bin/postroom", "filter")
-    parser().parse_args(options)
+@pytest.mark.parametrize(("name", "command"), list(deliveries()), ids=[name for name, _ in deliveries()])
+def test_a_recipe_hands_over_with_options_that_exist(name: str, command: list[str]) -> None:
+    program, *options = command
+    if program == "/opt/postroom/bin/postroom":
+        assert options.pop(0) == "filter"
+        parser().parse_args(options)
+        return
+    assert program == "/opt/postroom/bin/postroom-deliver"
+    script = (DEPLOY / "postroom-deliver").read_text(encoding="utf-8")
+    assert all(f'"{option.partition("=")[0]}"' in script for option in options)
 
 
 @pytest.fixture(scope="module")
@@ -244,7 +254,8 @@ def test_postfix_reads_its_lines(postconf: str, tmp_path: Path) -> None:
         return asked.stdout
 
     assert ask("-n", "virtual_transport") == "virtual_transport = lmtp:inet:127.0.0.1:2424\n"
-    assert "--recipient=${recipient}" in ask("-M", "postroom/unix")
+    for service in ("postroom/unix", "postroom-deliver/unix"):
+        assert "--recipient=${recipient}" in ask("-M", service)
 
 
 def test_fetchmail_reads_its_lines(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from postroom.errors import Permanent
-from postroom.logs import StandardError
+from postroom.logs import StandardError, listen_to_libraries
 from postroom.service import Service, read, watched
 from postroom.settings.model import Metrics
 
@@ -42,6 +42,8 @@ def serve(config: Path | None, metrics: str | None, *, only: Collection[str], wa
     listen = address(metrics) if metrics is not None else settings.settings.metrics.listen
     names = watched(settings.settings, only) if watches else ()
     log = StandardError(format=settings.settings.logs.format, level=settings.settings.logs.level)
+
+    listen_to_libraries(log)
 
     async def main() -> None:
         with ExitStack() as stack:

@@ -5,10 +5,10 @@ in a message, however hostile, makes a series of its own. prometheus_client is l
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Set
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 from postroom import __version__
 from postroom.message.defects import Defect
@@ -17,6 +17,11 @@ from postroom.metrics.standing import DECLARED, Questions, Standing
 from postroom.pipeline.plan import Plan
 from postroom.sources import Loss
 from postroom.steps import EFFECTS, STEPS
+
+if TYPE_CHECKING:
+    from prometheus_client.metrics import MetricWrapperBase
+
+M = TypeVar("M", bound="MetricWrapperBase")
 
 OTHER = "other"
 LIFE = (0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 1800, 3600, 21600, 86400)  # of a message
@@ -27,8 +32,8 @@ WORK = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60)  # of 
 class Names:
     """The names in the configuration: mailboxes, and pipelines with their rules."""
 
-    mailboxes: Collection[str] = ()
-    pipelines: Mapping[str, Collection[str]] = field(default_factory=dict)
+    mailboxes: Set[str] = frozenset()
+    pipelines: Mapping[str, Set[str]] = field(default_factory=dict)
 
 
 class Metrics:
@@ -36,12 +41,23 @@ class Metrics:
     them."""
 
     def __init__(self, names: Names | None = None, *, now: Callable[[], float] = time.time) -> None:
-        from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Info, ProcessCollector
+        from prometheus_client import (
+            CollectorRegistry,
+            Counter,
+            Gauge,
+            Histogram,
+            Info,
+            ProcessCollector,
+            disable_created_metrics,
+        )
 
+        # Else a series stands beside each series, which nobody asks for.
+        disable_created_metrics()  # type: ignore[no-untyped-call]  # theirs
         self.registry = registry = CollectorRegistry(auto_describe=False)
         self.labels: dict[str, tuple[str, ...]] = {}  # of every metric, by its name
         self._names = names or Names()
         self._now = now
+        self._known: dict[tuple[object, ...], Any] = {}
 
         def counter(name: str, told: str, *labels: str) -> Counter:
             self.labels[f"postroom_{name}"] = labels
@@ -83,9 +99,8 @@ class Metrics:
 
     def admit(self, names: Names) -> None:
         """The configuration was read anew. Series of mailboxes that are gone end."""
-        for mailbox in set(self._names.mailboxes) - set(names.mailboxes):
-            for metric in self._of_mailbox:
-                metric.remove_by_labels({"mailbox": mailbox})
+        for mailbox in self._names.mailboxes - names.mailboxes:
+            self._forget(self._of_mailbox, mailbox)
         self._names = names
 
     def ask(self, questions: Questions, *, patience: float = 2.0) -> None:
@@ -104,11 +119,11 @@ class Metrics:
 
     def ended(self, mailbox: str, pipeline: str, outcome: Outcome) -> None:
         """A message came to its end; its source has nothing more to do."""
-        self._messages.labels(self._mailbox(mailbox), _among(self._names.pipelines, pipeline), outcome).inc()
+        self._series(self._messages, self._mailbox(mailbox), _among(self._names.pipelines, pipeline), outcome).inc()
 
     def worked(self, mailbox: str, age: timedelta) -> None:
         """All effects of a message are done or dead, that long after it came in."""
-        self._message_seconds.labels(self._mailbox(mailbox)).observe(max(0.0, age.total_seconds()))
+        self._series(self._message_seconds, self._mailbox(mailbox)).observe(max(0.0, age.total_seconds()))
 
     def planned(self, plan: Plan, defects: Iterable[Defect] = ()) -> None:
         """A message with these defects was planned."""
@@ -116,23 +131,23 @@ class Metrics:
             if trace.held:
                 pipeline = _among(self._names.pipelines, trace.pipeline)
                 rule = _among(self._names.pipelines.get(trace.pipeline, ()), trace.rule)
-                self._rules.labels(pipeline, rule).inc()
+                self._series(self._rules, pipeline, rule).inc()
         for defect in defects:
-            self._defects.labels(defect.value).inc()
+            self._series(self._defects, defect.value).inc()
 
     def step(self, word: str, seconds: float) -> None:
         """A step was asked what it decides."""
-        self._step_seconds.labels(_among(STEPS, word)).observe(seconds)
+        self._series(self._step_seconds, _among(STEPS, word)).observe(seconds)
 
     def effect(self, word: str, result: Result, seconds: float) -> None:
         """An effect was tried."""
         named = _among(EFFECTS, word)
-        self._effects.labels(named, result).inc()
-        self._effect_seconds.labels(named).observe(seconds)
+        self._series(self._effects, named, result).inc()
+        self._series(self._effect_seconds, named).observe(seconds)
 
     def rung(self, reason: Ring, messages: int = 1) -> None:
         """Workers were told of messages."""
-        self._rings.labels(reason).inc(messages)
+        self._series(self._rings, reason).inc(messages)
 
     # What watchers and listeners tell.
 
@@ -143,41 +158,53 @@ class Metrics:
 
     def unwatched(self, mailbox: str) -> None:
         """The lease went to another; that one speaks for the mailbox."""
-        for metric in (self._connected, self._paused, self._looked):
-            metric.remove_by_labels({"mailbox": self._mailbox(mailbox)})
+        self._forget((self._connected, self._paused, self._looked), self._mailbox(mailbox))
 
     def connected(self, mailbox: str, *, up: bool) -> None:
         """Logged in, or no more."""
-        self._connected.labels(self._mailbox(mailbox)).set(up)
+        self._series(self._connected, self._mailbox(mailbox)).set(up)
 
     def looked(self, mailbox: str) -> None:
         """Looked through to its end."""
-        self._looked.labels(self._mailbox(mailbox)).set(self._now())
+        self._series(self._looked, self._mailbox(mailbox)).set(self._now())
 
     def lost(self, mailbox: str, reason: Loss) -> None:
         """The connection ended; another is tried."""
         self.connected(mailbox, up=False)
-        self._reconnects.labels(self._mailbox(mailbox), _among(get_args(Loss), reason)).inc()
+        self._series(self._reconnects, self._mailbox(mailbox), _among(get_args(Loss), reason)).inc()
 
     def login_refused(self, mailbox: str) -> None:
         """The server said no."""
-        self._refused.labels(self._mailbox(mailbox)).inc()
+        self._series(self._refused, self._mailbox(mailbox)).inc()
 
     def paused(self, mailbox: str, *, up: bool) -> None:
         """Waits for a person, or no more."""
-        self._paused.labels(self._mailbox(mailbox)).set(up)
+        self._series(self._paused, self._mailbox(mailbox)).set(up)
 
     def uidvalidity_changed(self, mailbox: str) -> None:
         """A folder got a new UIDVALIDITY."""
-        self._uidvalidity.labels(self._mailbox(mailbox)).inc()
+        self._series(self._uidvalidity, self._mailbox(mailbox)).inc()
 
     def listener_reply(self, mailbox: str, code: int) -> None:
         """Such as 250."""
-        self._replies.labels(self._mailbox(mailbox), f"{code // 100}xx" if 200 <= code < 600 else OTHER).inc()
+        self._series(self._replies, self._mailbox(mailbox), f"{code // 100}xx" if 200 <= code < 600 else OTHER).inc()
 
     def reloaded(self, *, ok: bool) -> None:
         """Files were read anew; whether they are used."""
         self._reload.set(ok)
+
+    def _series(self, metric: M, *labels: str) -> M:
+        # Looking it up in prometheus_client costs more than the counting.
+        key = (metric, *labels)
+        found: M | None = self._known.get(key)
+        if found is None:
+            found = self._known[key] = metric.labels(*labels)
+        return found
+
+    def _forget(self, metrics: Iterable["MetricWrapperBase"], mailbox: str) -> None:
+        for metric in metrics:
+            metric.remove_by_labels({"mailbox": mailbox})
+        self._known.clear()
 
     def _mailbox(self, name: str) -> str:
         return _among(self._names.mailboxes, name)

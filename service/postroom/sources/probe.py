@@ -33,7 +33,7 @@ async def probe(mailbox: Mailbox, base: Path, folders: Collection[str] = ()) -> 
             case Pop3Mailbox():
                 return await pop3(mailbox)
             case MaildirMailbox():
-                return maildir(mailbox.directory(base))
+                return maildir(Path(os.path.normpath(mailbox.directory(base))))
             case ListenerMailbox():
                 return await asyncio.to_thread(listener, mailbox, base)
             case StdinMailbox():

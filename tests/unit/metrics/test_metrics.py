@@ -176,3 +176,10 @@ def test_closed_sets_are_the_ones_that_operators_are_told() -> None:
     assert set(get_args(Result)) == {"done", "later", "dead", "uncertain"}
     assert set(get_args(Outcome)) >= {"kept", "moved", "gone", "own", "vanished", "dead"}
     assert "other" not in {*get_args(Loss), *get_args(Outcome), *get_args(Result)}
+
+
+def test_no_series_stands_beside_each_series() -> None:
+    metrics = Metrics(NAMES)
+    metrics.ended("support", "main", "kept")
+    metrics.step("move", 0.1)
+    assert "_created" not in text(metrics)

@@ -24,7 +24,7 @@ def away() -> int:
 
 def shown(questions: Questions, patience: float = 60) -> Mapping[str, float]:
     """The page's lines of states, by name and labels."""
-    metrics = Metrics(Names(mailboxes=["support", "quiet"]))
+    metrics = Metrics(Names(mailboxes={"support", "quiet"}))
     metrics.ask(questions, patience=patience)
     lines = metrics.page()[0].decode().splitlines()
     pairs = (line.rsplit(" ", 1) for line in lines if line.startswith("postroom_"))
