@@ -64,7 +64,7 @@ class Unsound(Exception):  # noqa: N818 - reads as a verdict where it is raised
 def verify(signed: Signed, resolver: Bounded, at: datetime) -> Iterator[Verdict]:
     """What each signature says, from above; `at`: when the message arrived. Raises nothing."""
     for header in signed.named("dkim-signature")[:SIGNATURES]:
-        yield _verdict(bytes(header.raw[: tags.LONGEST + 1]), signed, resolver, at)
+        yield _verdict(bytes(header.raw[: 2 * tags.LONGEST]), signed, resolver, at)
 
 
 def _verdict(raw: bytes, signed: Signed, resolver: Bounded, at: datetime) -> Verdict:

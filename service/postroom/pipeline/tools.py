@@ -7,8 +7,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from postroom.errors import Temporary
 from postroom.message import Limits
 from postroom.model import Model
+from postroom.pipeline.resolving import Resolver
 from postroom.pipeline.view import Facts
 
 
@@ -35,6 +37,10 @@ class Trust(Model):
     authserv_id: tuple[str, ...] = ()
 
 
+def _nobody() -> Resolver:
+    raise Temporary("there is no resolver here")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tools:
     """The context object: values, clocks and stores. `given` replaces every scanner that leaves the process."""
@@ -50,4 +56,5 @@ class Tools:
     match_limit: int = 1_000_000  # octets of a body that patterns see
     given: Facts | None = None
     secrets: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    resolver: Callable[[], Resolver] = _nobody  # the same each time, so that answers are kept
     stepped: Callable[[str, float], None] = lambda word, seconds: None  # told how long each step took

@@ -81,6 +81,11 @@ def client(headers: Iterable[Header], hosts: Iterable[str]) -> Client | None:
     return None
 
 
+def hosts_of(headers: Iterable[Header]) -> tuple[str, ...]:
+    """Who wrote these Received fields."""
+    return tuple(_hop(header).by for header in headers if header.name.lower() == "received")
+
+
 def written(header: Header, longest: int = LONGEST) -> str:
     """The value as it stands, unfolded but not decoded: hosts write ASCII, and an encoded word is not their name."""
     text = bytes(header.raw[: longest + 1]).decode("latin-1").partition(":")[2]

@@ -56,9 +56,10 @@ def check(spec: str) -> str:
 def expand(spec: str, context: Context) -> str:
     """The name that a checked domain-spec means, without its final dot; too long a name loses labels in front."""
     text = "".join(_value(piece, context) for piece in _pieces(spec)).rstrip(".").lower()
-    while len(text) > LONGEST and "." in text:
-        text = text.partition(".")[2] if len(text) <= LONGEST * 4 else text[-LONGEST * 4 :].partition(".")[2]
-    return text
+    if len(text) <= LONGEST:
+        return text
+    end = text[-LONGEST:]
+    return end if text[-LONGEST - 1] == "." else end.partition(".")[2]
 
 
 def dotted(address: IPv4Address | IPv6Address) -> str:
