@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import cache
 from mmap import mmap
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from postroom.errors import Permanent, PostroomError, Temporary
 from postroom.ledger import Ledger, Retention
@@ -20,6 +22,9 @@ from postroom.spool import Blob, Spool, collect_orphans
 from postroom.steps.store import InPlace, Nowhere, Store
 from postroom.transports.files import explained, make_directories
 from postroom.work import Worker
+
+if TYPE_CHECKING:
+    from postroom.transports.dns import Resolver
 
 # Longer than any one message may take. A process that is gone loses its lease at once.
 LEASE = timedelta(hours=1)
@@ -160,7 +165,17 @@ def make_tools(settings: Settings, state: Path, memory: Memory) -> Tools:
         trust=settings.trusted,
         limits=settings.limits.parser,
         match_limit=settings.limits.match,
+        resolver=cache(lambda: make_resolver(settings)),
     )
+
+
+def make_resolver(settings: Settings) -> "Resolver":
+    """Who answers what the DNS is asked."""
+    from postroom.settings.resolver import dns_server
+    from postroom.transports.dns import Resolver
+
+    line = settings.resolver
+    return Resolver(servers=tuple(map(dns_server, line.servers)), timeout=line.timeout)
 
 
 def tidy(site: Site) -> None:

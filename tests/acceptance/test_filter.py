@@ -312,10 +312,10 @@ rules:
 """
 # What `filter` never needs, or only for pipelines that ask for it, must not cost every message.
 HEAVY = {
-    "aioimaplib", "celery", "difflib", "html.parser", "http", "jinja2", "jsonschema", "kombu",
-    "postroom.cli.main", "postroom.settings.cases", "postroom.settings.review", "postroom.settings.schema",
-    "postroom.steps.extract", "postroom.steps.plugins", "postroom.testing", "postroom.transports.process",
-    "prometheus_client", "psycopg", "puremagic", "re2", "redis", "rich", "sqlalchemy.dialects.postgresql",
+    "aioimaplib", "celery", "cryptography", "difflib", "dns", "html.parser", "http", "jinja2", "jsonschema", "kombu",
+    "postroom.authentication", "postroom.cli.main", "postroom.settings.cases", "postroom.settings.review", "postroom.settings.schema",
+    "postroom.steps.extract", "postroom.steps.plugins", "postroom.testing", "postroom.transports.dns", "postroom.transports.process",
+    "prometheus_client", "psycopg", "publicsuffixlist", "puremagic", "re2", "redis", "rich", "sqlalchemy.dialects.postgresql",
     "sqlalchemy.orm", "structlog", "typer", "urllib.request",
 }  # fmt: skip
 

@@ -24,6 +24,7 @@ from postroom.pipeline.tools import Trust
 from postroom.settings.document import Source
 from postroom.settings.mailboxes import AnyMailbox, StdinMailbox
 from postroom.settings.passwords import WithPassword
+from postroom.settings.resolver import ResolverLine
 from postroom.settings.secrets import SecretSource
 from postroom.settings.spelling import FilePath, Name, Period, kebab
 from postroom.units import Duration, Size
@@ -246,6 +247,7 @@ class Settings(Model):
         default={},
         description="Secrets that pipelines name; of a list the first signs and all verify.",
     )
+    resolver: ResolverLine = Field(default_factory=ResolverLine.model_construct, description="The DNS.")
     mailboxes: dict[Name, AnyMailbox] = Field(default={}, description="Where messages come from, by name.")
 
     _source: Source = PrivateAttr(default_factory=lambda: Source("postroom.yaml"))
