@@ -87,7 +87,8 @@ def _verdict(raw: bytes, signed: Signed, resolver: Bounded, at: datetime) -> Ver
         return Verdict("fail", str(error), domain)
     except Temporary as error:
         return Verdict("temperror", str(error), domain)
-    return Verdict("pass", f"{signature.algorithm}, {key.bits} bits", domain)
+    extent = "" if signature.length is None else ", l= of all"
+    return Verdict("pass", f"{signature.algorithm}, {key.bits} bits{extent}", domain)
 
 
 def read(raw: bytes, told: Mapping[str, str]) -> Signature:

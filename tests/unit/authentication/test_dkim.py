@@ -120,7 +120,7 @@ def test_any_body_is_hashed_as_dkimpy_does(resolver: Bounded, body: bytes, forms
         pytest.param(b"Subject: Hello\r\n", b"", ("fail", "the signature is not of this header and key"), id="a field is gone"),
         pytest.param(b"Subject: Hello", b"X-New: 1\r\nSubject: Hello", ("pass", "rsa-sha256, 1024 bits"), id="a field that is not signed"),
         pytest.param(b"Subject: Hello", b"Subject:\r\n   Hello", ("pass", "rsa-sha256, 1024 bits"), id="folding"),
-        pytest.param(b"Subject: Hello", b"Subject: Hello\r\nSubject: Hello", ("pass", "rsa-sha256, 1024 bits"), id="the lowest of a name counts"),
+        pytest.param(b"Subject: Hello", b"Subject: Other\r\nSubject: Hello", ("pass", "rsa-sha256, 1024 bits"), id="the lowest of a name counts"),
         pytest.param(b"Subject: Hello", b"Subject: Hello\r\nSubject: Other", ("fail", "the signature is not of this header and key"), id="another below"),
     ],
 )  # fmt: skip
@@ -172,7 +172,7 @@ def test_every_tag_is_held_to_its_meaning(resolver: Bounded, tags: dict[str, str
 
 def test_a_body_that_goes_on_behind_what_was_signed_does_not_pass(resolver: Bounded) -> None:
     signed = RSA.sign(LETTER, length=True)
-    assert told(signed, resolver)[0] == "pass"
+    assert told(signed, resolver) == ("pass", "rsa-sha256, 1024 bits, l= of all")
     assert told(signed + b"Buy this\r\n", resolver) == ("policy", "part of the body is not signed (l=)")
 
 

@@ -18,6 +18,7 @@ T = TypeVar("T")
 Address = IPv4Address | IPv6Address
 TERMS: Final = 10  # that ask the DNS
 VOID: Final = 2  # of them that find nothing
+LONGEST: Final = 1_000  # characters of a sender or a greeting; macros may repeat it
 HOSTS: Final = 10  # of one MX or PTR answer
 _LABEL: Final = re.compile(r"[!-\-/-~]{1,63}")
 
@@ -26,8 +27,10 @@ def check(address: str, helo: str, sender: str, resolver: Bounded) -> Verdict:
     """For the sender's domain, or that of `helo` where the sender is empty. Raises nothing."""
     local, _, domain = sender.rpartition("@") if sender else ("postmaster", "@", helo)
     domain = _ascii(domain.rstrip("."))
+    if len(sender) > LONGEST or len(helo) > LONGEST:
+        return Verdict("none", "the sender or the greeting is too long")
     try:
-        client = ip_address(address)
+        client = ip_address(address.partition("%")[0])
     except ValueError:
         return Verdict("none", "the client's address is unknown")
     if "." not in domain or not _proper(domain):
