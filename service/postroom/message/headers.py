@@ -57,7 +57,7 @@ class Headers(Sequence[Header]):
         self.start = start
         self.end = self.body_start = start + len(block)
         self.found: set[Defect] = set()
-        """What was odd about the form of the header."""
+        """What was odd about the form of the header, and of the part that it stands before."""
         self.cut = False
         """Whether there are more fields, or longer ones, than the limits allow."""
         self._spans: Sequence[tuple[int, int]] | None = None
