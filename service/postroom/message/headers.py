@@ -87,8 +87,9 @@ class Headers(Sequence[Header]):
         spans: list[tuple[int, int]] = []
         position = self.end = self.start
         for field in self._fields:
-            start, junk = position, field[3]
-            position += sum(map(len, field))
+            start = position
+            name, colon, value, junk = field
+            position += len(name) + len(colon) + len(value) + len(junk)
             if not junk:
                 if start != self.end:
                     self.found.add(Defect.JUNK_IN_HEADER)
