@@ -184,6 +184,8 @@ def test_text_without_a_label_is_utf_8_or_cp1252() -> None:
     assert parse(b"\n\xe9").text == "é"
 
 
-def test_html_is_read_as_text_where_there_is_no_other() -> None:
-    message = parse(b"Content-Type: text/html\r\n\r\n<style>x</style><p>Hello <b>you</b></p>")
-    assert (message.text, message.body.strip()) == (None, "Hello you")
+def test_content_is_kept_only_where_it_was_decoded() -> None:
+    plain, encoded = only(b"\nhello"), only(b"Content-Transfer-Encoding: base64\n\naGVsbG8=")
+    assert plain.content == plain.content == encoded.content == b"hello"
+    assert encoded.content is encoded.content
+    assert plain.content is not plain.content
