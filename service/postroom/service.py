@@ -45,14 +45,15 @@ class Config:
 
 
 class Service:
-    """`watches`: the mailboxes it watches. `works`: whether it has a worker. `listen`: where metrics are."""
+    """`watches`: the mailboxes it watches; None: all, also those that a reload brings. `works`: whether it has a
+    worker. `listen`: where metrics are."""
 
     def __init__(
         self,
         config: Config,
         *,
         path: Path | None,
-        watches: Collection[str],
+        watches: Collection[str] | None,
         works: bool,
         listen: str | None,
         log: Log,
@@ -62,7 +63,7 @@ class Service:
         self._config = config
         self._path = path
         self._log = log
-        self._names = frozenset(watches)
+        self._names = None if watches is None else frozenset(watches)
         self._owner = Owner.current()
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -146,7 +147,7 @@ class Service:
         wanted = {
             name: mailbox
             for name, mailbox in settings.mailboxes.items()
-            if name in self._names and mailbox.kind != "stdin"
+            if mailbox.kind != "stdin" and (self._names is None or name in self._names)
         }
         for name, (watcher, task) in list(self._watchers.items()):
             if wanted.get(name) != watcher.mailbox:

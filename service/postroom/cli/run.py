@@ -40,7 +40,8 @@ def serve(config: Path | None, metrics: str | None, *, only: Collection[str], wa
     """One process from start to end. Raises Misconfigured, Permanent and Temporary before it has begun."""
     settings = read(config)
     listen = address(metrics) if metrics is not None else settings.settings.metrics.listen
-    names = watched(settings.settings, only) if watches else ()
+    named = watched(settings.settings, only) if watches else frozenset()
+    names = None if watches and not only else named
     log = StandardError(format=settings.settings.logs.format, level=settings.settings.logs.level)
 
     listen_to_libraries(log)
