@@ -1,6 +1,7 @@
 """IMAP as a source, at its real desk, against Dovecot: with all that it can, and with nothing but IMAP4rev1."""
 
 import asyncio
+import random
 import re
 from datetime import UTC, datetime
 from pathlib import Path
@@ -186,7 +187,7 @@ async def test_what_was_moved_is_moved(server: Dovecot, user: str, tmp_path: Pat
 
 
 async def test_foreign_messages_marked_deleted_are_still_there(server: Dovecot, user: str, tmp_path: Path) -> None:
-    """Complaint 3: an unscoped EXPUNGE deletes somebody else's messages."""
+    """An EXPUNGE without UIDs would delete somebody else's messages."""
     server.append(user, letter(1), flags="(\\Deleted)")
     account = accounts.plain(server.imap, user, poll="0.2s")
     for pipeline in (MOVE, DISCARD):
@@ -530,3 +531,35 @@ async def test_old_mail_can_be_recorded_without_doing_anything(server: Dovecot, 
         assert here.ends() == ["kept"]
         assert here.rung == []
     assert uids(server, user) == [1, 2]
+
+
+# Killed anywhere
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_source_that_is_stopped_anywhere_loses_nothing_and_moves_all_once(
+    server: Dovecot, user: str, tmp_path: Path, seed: int
+) -> None:
+    server.append(user, *(letter(number) for number in range(60)), letter(60, b"x" * 1_500_000))
+    chance = random.Random(seed)
+    account = accounts.plain(server.imap, user, start="all")
+    rules = "rules: [{name: all, do: [{copy: Copies}, {flag: $Seen}, {move: Done}]}]"
+    for _ in range(12):
+        async with site(tmp_path, account, rules, limits={"in-flight": 25}) as here, here.watching():
+            await asyncio.sleep(chance.uniform(0.02, 0.25))
+    async with site(tmp_path, account, rules) as here, here.watching():
+        here.work([row.id for row in here.rows(State.RECEIVED, State.PLANNED)])
+        await here.until(lambda: len(here.ends()) == 61 and set(here.ends()) <= {"moved", "vanished"})
+    for folder in ("Done", "Copies"):
+        found = [re.search(rb"letter (\d+)", body)[1] for body in bodies(server, user, folder)]  # type: ignore[index]
+        assert sorted(map(int, found)) == list(range(61))
+
+
+async def test_folders_are_not_made_without_end(dovecot: Dovecot, user: str, tmp_path: Path) -> None:
+    """Names can come from messages."""
+    dovecot.append(user, *(letter(number) for number in range(110)))
+    rules = 'rules: [{name: all, do: [{move: "by/{{ subject }}"}]}]'
+    async with site(tmp_path, accounts.plain(dovecot.imap, user, start="all"), rules) as here, here.watching():
+        await here.until(lambda: here.ends().count("moved") == 100 and len(here.rows(State.DONE)) == 10)
+        await here.until(lambda: all("tomorrow" in (row.error or "") for row in here.rows(State.DONE)))
+    assert len(uids(dovecot, user)) == 10
