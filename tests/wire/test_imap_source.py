@@ -1,12 +1,15 @@
 """IMAP as a source, at its real desk, against Dovecot: with all that it can, and with nothing but IMAP4rev1."""
 
 import asyncio
+import random
 import re
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from postroom.ledger import State
+from postroom.sources.imap.backfill import Backfill, Progress
 from servers import accounts
 from servers.dovecot import Dovecot
 from wire.sites import site
@@ -184,7 +187,7 @@ async def test_what_was_moved_is_moved(server: Dovecot, user: str, tmp_path: Pat
 
 
 async def test_foreign_messages_marked_deleted_are_still_there(server: Dovecot, user: str, tmp_path: Path) -> None:
-    """Complaint 3: an unscoped EXPUNGE deletes somebody else's messages."""
+    """An EXPUNGE without UIDs would delete somebody else's messages."""
     server.append(user, letter(1), flags="(\\Deleted)")
     account = accounts.plain(server.imap, user, poll="0.2s")
     for pipeline in (MOVE, DISCARD):
@@ -492,3 +495,71 @@ async def test_a_refused_login_is_told_and_not_tried_again_at_once(dovecot: Dove
         await here.until(lambda: here.desk.seen.refused)
         assert "refused" in (here.desk.seen.refused or "")
     assert dovecot.log.count(f"user=<{user}>") <= 2
+
+
+# Old mail on demand
+
+
+async def test_old_mail_is_taken_when_somebody_asks_and_only_once(server: Dovecot, user: str, tmp_path: Path) -> None:
+    server.append(user, letter(1), letter(2, b"x" * 100_000), letter(3))
+    account = accounts.plain(server.imap, user)
+    async with site(tmp_path, account) as here:
+        async with here.watching():
+            await here.until(lambda: here.desk.seen.looked_at)
+        server.append(user, letter(4))
+        told: list[Progress] = []
+        counted = await Backfill(account=account, desk=here.desk, folder="INBOX", dry_run=True).run()
+        assert (counted.found, counted.taken, here.rows()) == (3, 0, [])
+        taken = await Backfill(account=account, desk=here.desk, folder="INBOX", told=told.append).run()
+        assert (taken.found, taken.taken, taken.seen, taken.total) == (3, 3, 3, 3)
+        assert told[-1] == taken
+        again = await Backfill(account=account, desk=here.desk, folder="INBOX").run()
+        assert (again.found, again.taken) == (0, 0)
+        await here.until(lambda: here.ends() == ["kept"] * 3)
+        async with here.watching():
+            await here.until(lambda: here.ends() == ["kept"] * 4)
+
+
+async def test_old_mail_can_be_recorded_without_doing_anything(server: Dovecot, user: str, tmp_path: Path) -> None:
+    server.append(user, letter(1), date='"01-Feb-2020 03:04:05 +0000"')
+    server.append(user, letter(2), date='"01-Feb-2024 03:04:05 +0000"')
+    account = accounts.plain(server.imap, user)
+    async with site(tmp_path, account, MOVE) as here:
+        since = datetime(2022, 1, 1, tzinfo=UTC)
+        done = await Backfill(account=account, desk=here.desk, folder="INBOX", since=since, no_effects=True).run()
+        assert (done.found, done.taken) == (1, 1)
+        assert here.ends() == ["kept"]
+        assert here.rung == []
+    assert uids(server, user) == [1, 2]
+
+
+# Killed anywhere
+
+
+@pytest.mark.parametrize("seed", range(3))
+async def test_a_source_that_is_stopped_anywhere_loses_nothing_and_moves_all_once(
+    server: Dovecot, user: str, tmp_path: Path, seed: int
+) -> None:
+    server.append(user, *(letter(number) for number in range(60)), letter(60, b"x" * 1_500_000))
+    chance = random.Random(seed)
+    account = accounts.plain(server.imap, user, start="all")
+    rules = "rules: [{name: all, do: [{copy: Copies}, {flag: $Seen}, {move: Done}]}]"
+    for _ in range(12):
+        async with site(tmp_path, account, rules, limits={"in-flight": 25}) as here, here.watching():
+            await asyncio.sleep(chance.uniform(0.02, 0.25))
+    async with site(tmp_path, account, rules) as here, here.watching():
+        here.work([row.id for row in here.rows(State.RECEIVED, State.PLANNED)])
+        await here.until(lambda: len(here.ends()) == 61 and set(here.ends()) <= {"moved", "vanished"})
+    for folder in ("Done", "Copies"):
+        found = [re.search(rb"letter (\d+)", body)[1] for body in bodies(server, user, folder)]  # type: ignore[index]
+        assert sorted(map(int, found)) == list(range(61))
+
+
+async def test_folders_are_not_made_without_end(dovecot: Dovecot, user: str, tmp_path: Path) -> None:
+    """Names can come from messages."""
+    dovecot.append(user, *(letter(number) for number in range(110)))
+    rules = 'rules: [{name: all, do: [{move: "by/{{ subject }}"}]}]'
+    async with site(tmp_path, accounts.plain(dovecot.imap, user, start="all"), rules) as here, here.watching():
+        await here.until(lambda: here.ends().count("moved") == 100 and len(here.rows(State.DONE)) == 10)
+        await here.until(lambda: all("tomorrow" in (row.error or "") for row in here.rows(State.DONE)))
+    assert len(uids(dovecot, user)) == 10

@@ -105,14 +105,7 @@ class Collector:
             await self.wanting.fetch()
 
     async def _arrivals(self, group: Sequence[Fetched]) -> list[Arrival]:
-        imap = self.selected.imap
-        small = [message for message in group if message.size is not None and message.size <= bodies.RANGE]
-        found = await bodies.together(imap, self.desk, small) if small else {}
-        for message in group:
-            if message not in small and (message.size or 0) <= self.desk.largest:
-                body = await bodies.alone(imap, self.desk, message, lenient=False)
-                if body is not None:
-                    found[message.uid] = body
+        found = await bodies.of(self.selected.imap, self.desk, group)
         self.selected.require()
         awaited = await self.arriving.awaited(found.values())
         return [self.arriving.arrival(message, found.get(message.uid), awaited) for message in group]

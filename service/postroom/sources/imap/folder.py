@@ -1,13 +1,16 @@
 """A folder: its keys in the ledger, and what is known of it while it is selected."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
-from postroom.errors import Temporary
+from postroom.errors import PostroomError, Temporary
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.fetched import fetched
 from postroom.sources.imap.responses import Data, Status
+from postroom.sources.losses import Lost
 
 NOOP_SECONDS = 60.0
 
@@ -67,6 +70,19 @@ class Selected:
         self._exists = 0
         (await self.imap.call("SELECT", self.imap.naming.written(self.name))).require()
         self.require()
+
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Another folder may be selected meanwhile."""
+        try:
+            yield
+        except Lost:
+            raise
+        except PostroomError:
+            await self.again()
+            raise
+        # Not in a `finally`: after a cancellation there is no connection, and the error would take its place.
+        await self.again()
 
     def require(self) -> None:
         """That UIDs still mean what they did. Raises Temporary."""

@@ -7,6 +7,7 @@ gone the user took away, and the user wins. Every step may be repeated.
 import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -72,11 +73,17 @@ class Settler:
         if jobs:
             try:
                 await self._work_off(jobs)
-            finally:
-                answered = [job for job in jobs if job.answer is not None]
-                await self.desk.settled([job.answer for job in answered if job.answer is not None])
-                self.attempts.end(answered)
+            except BaseException:
+                with suppress(PostroomError):
+                    await self._answer(jobs)
+                raise
+            await self._answer(jobs)
         return len(jobs)
+
+    async def _answer(self, jobs: Sequence[Job]) -> None:
+        answered = [job for job in jobs if job.answer is not None]
+        await self.desk.settled([job.answer for job in answered if job.answer is not None])
+        self.attempts.end(answered)
 
     def _job(self, work: Settlement) -> Job:
         key = Key.read(work.key)
@@ -193,10 +200,8 @@ class Settler:
         doubtful = [job for job in jobs if self.attempts.may_have_been(job.work)]
         if not doubtful:
             return {}
-        try:
+        async with self.selected.away():
             return dict(await seeking.copies(self.selected.imap, folder, doubtful))
-        finally:
-            await self.selected.again()
 
     async def _announce(self, folder: str, jobs: Sequence[Job]) -> None:
         self.attempts.begin(jobs)
