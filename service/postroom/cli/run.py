@@ -11,7 +11,6 @@ import typer
 
 from postroom.errors import Permanent
 from postroom.logs import StandardError, listen_to_libraries
-from postroom.service import Service, read, watched
 from postroom.settings.model import Metrics
 
 Config = Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")]
@@ -38,6 +37,9 @@ def work(config: Config = None, metrics: Listen = None) -> None:
 
 def serve(config: Path | None, metrics: str | None, *, only: Collection[str], watches: bool, works: bool) -> None:
     """One process from start to end. Raises Misconfigured, Permanent and Temporary before it has begun."""
+    # Celery and all else that only the service needs.
+    from postroom.service import Service, read, watched
+
     settings = read(config)
     listen = address(metrics) if metrics is not None else settings.settings.metrics.listen
     named = watched(settings.settings, only) if watches else frozenset()

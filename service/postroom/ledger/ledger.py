@@ -219,6 +219,10 @@ class Ledger:
         """Messages to ring for, and whether alone: their time came, or nobody has taken them for so long."""
         return rings.ring(self._database, limit, leaving, patience)
 
+    def unring(self, ids: Sequence[int]) -> None:
+        """Nobody has rung for these: the next sweep is to."""
+        rings.unring(self._database, ids)
+
     def contents(self, names: Collection[str]) -> Mapping[str, bytes]:
         """Bytes of the blobs that lie in the ledger; names that are missing lie in the spool."""
         return queries.contents(self._database, names)
