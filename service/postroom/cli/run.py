@@ -44,6 +44,8 @@ def serve(config: Path | None, metrics: str | None, *, only: Collection[str], wa
     listen = address(metrics) if metrics is not None else settings.settings.metrics.listen
     named = watched(settings.settings, only) if watches else frozenset()
     names = None if watches and not only else named
+    if settings.settings.queue.url == "memory://" and not (watches and works):
+        raise Permanent("`queue.url` is memory://, which no other process can reach: name a Redis, or use postroom run")
     log = StandardError(format=settings.settings.logs.format, level=settings.settings.logs.level)
 
     listen_to_libraries(log)
