@@ -27,6 +27,9 @@ def only(raw: bytes) -> Part:
             Defect.BAD_ENCODED_WORD,
             id="base64-cut-twice",
         ),
+        pytest.param(
+            "=?utf-8?b?Y2Fmw?= =?utf-8?b?6kgYQ?=", "café a", Defect.BAD_ENCODED_WORD, id="base64-cut-unpadded"
+        ),
         pytest.param("=?utf-8?b?Y2E?= =?utf-8?b?ZsOp?=", "café", None, id="base64-of-words-without-padding"),
         pytest.param("=?utf-8?b?Y2E?= x =?utf-8?b?ZsOp?=", "ca x fé", None, id="base64-of-words-apart"),
         pytest.param("=?utf-8?q?caf=C3=A?= =?utf-8?q?9?=", "café", None, id="escape-split"),
