@@ -191,6 +191,7 @@ class Service:
         return Seat(home(mailbox, row.store), mailbox.is_settled_by)
 
     def _worked(self, mailboxes: Collection[str]) -> None:
+        self._bell.answered()
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._wake, mailboxes)
 

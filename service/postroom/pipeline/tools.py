@@ -50,4 +50,5 @@ class Tools:
     match_limit: int = 1_000_000  # octets of a body that patterns see
     given: Facts | None = None
     secrets: Mapping[str, Callable[[], str]] = field(default_factory=dict)
+    publish: Callable[[int, Path, Path], None] | None = None  # open file, its path, the one it gets; None: at once
     stepped: Callable[[str, float], None] = lambda word, seconds: None  # told how long each step took
