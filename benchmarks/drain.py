@@ -136,7 +136,7 @@ def measured(
         made(target)
         run = drain(user)
         arrived, left = count(target), count(source, inbox=True)
-        shutil.rmtree(source.parent)
+        shutil.rmtree(source.parent, ignore_errors=True)  # the server may still be closing its files
         if arrived == len(files) and not left:
             return run
         if "getmail" not in name or attempt == 49:
