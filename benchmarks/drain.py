@@ -35,7 +35,7 @@ logs: {{level: warning}}
 metrics: {{listen: none}}
 spool: {{min-free: 0}}
 mailboxes:
-  full: {{url: "{protocol}://127.0.0.1:{port}", user: {user}, password: x, tls: "off", start: all, {more}}}
+  {user}: {{url: "{protocol}://127.0.0.1:{port}", user: {user}, password: x, tls: "off", start: all, {more}}}
 """
 
 
@@ -100,7 +100,7 @@ def filing(target: Path) -> str:
 def postroom(home: Path, protocol: str, port: int) -> Iterator[Ours]:
     home.mkdir()
     more = f"pipeline: procmail-style, poll: 1h{', store: mail' if protocol == 'pop3' else ''}"
-    text = SETTINGS.format(user="nobody", protocol=protocol, port=port, pipelines=ROOT / "pipelines", more=more)
+    text = SETTINGS.format(user="first", protocol=protocol, port=port, pipelines=ROOT / "pipelines", more=more)
     (home / "postroom.yaml").write_text(text + '  idle: {url: "maildir:idle", pipeline: procmail-style}\n')
     command = [sys.executable, "-m", "postroom", "run", "--config", home / "postroom.yaml"]
     process = subprocess.Popen(command, cwd=home, stderr=(home / "log").open("wb"))
@@ -136,7 +136,7 @@ def measured(
         made(target)
         run = drain(user)
         arrived, left = count(target), count(source, inbox=True)
-        shutil.rmtree(source.parent)
+        shutil.rmtree(source.parent, ignore_errors=True)  # the server may still be closing its files
         if arrived == len(files) and not left:
             return run
         if "getmail" not in name or attempt == 49:

@@ -122,6 +122,10 @@ class MailboxDesk:
                 return
             await self.progress.wait(GLANCE)
 
+    async def busy(self) -> bool:
+        load = await self._office.call(self._office.ledger.load, self.mailbox)
+        return load.messages > 0
+
     async def take(self, batch: Batch) -> tuple[Recorded | Refused, ...]:
         answers = await self._office.intake.take(self.mailbox, batch)
         for arrival, answer in zip(batch.arrivals, answers, strict=True):

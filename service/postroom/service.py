@@ -328,7 +328,8 @@ def retention(settings: Settings) -> Retention:
     """How long what has ended is kept; sources that list what they hold have their keys remembered longer."""
     kinds = {name: mailbox.kind for name, mailbox in settings.mailboxes.items()}
     listing = frozenset(name for name, kind in kinds.items() if kind in ("imap", "pop3", "maildir"))
-    fading = frozenset(name for name, kind in kinds.items() if kind in ("imap", "maildir"))
+    # Only IMAP has a cursor. Old mail that lies in a Maildir must stay known however long it lies there.
+    fading = frozenset(name for name, kind in kinds.items() if kind == "imap")
     return Retention(
         settled=settings.retention.settled, dead=settings.retention.dead, identities=listing, fading=fading
     )
