@@ -176,6 +176,14 @@ async def test_several_folders_share_few_connections(server: Dovecot, user: str,
         assert {row.folder for row in here.rows()} == set(names)
 
 
+async def test_a_folder_that_is_missing_keeps_no_other_waiting(server: Dovecot, user: str, tmp_path: Path) -> None:
+    account = accounts.plain(server.imap, user, folders=["Tpyo", "INBOX"], max_connections=1, start="all", poll="0.2s")
+    server.append(user, letter(1))
+    async with site(tmp_path, account) as here, here.watching():
+        await here.until(lambda: here.ends() == ["kept"])
+        assert "SELECT" in (here.desk.seen.refused or "")
+
+
 # Settling
 
 

@@ -395,3 +395,30 @@ async def test_idle_is_renewed_and_the_folder_looked_at_each_time(tmp_path: Path
         async with site(tmp_path, account) as here, here.watching():
             await here.until(lambda: here.ends() == ["kept"])
         assert liar.said.count("IDLE") >= 3
+
+
+async def test_a_server_that_refuses_the_idle_it_offers_is_polled(tmp_path: Path) -> None:
+    looks = 0
+
+    def look(command: str) -> list[str | bytes]:
+        nonlocal looks
+        looks += 1
+        return [listed(1)] if looks > 2 and "1:*" in command else []
+
+    async def script(peer: Peer) -> None:
+        await peer.log_in()
+        await select(peer, next=1, exists=0)
+        while True:
+            command = await peer.command()
+            if "RFC822.SIZE" in command:
+                peer.send(*look(command))
+            if "BODY" in command:
+                peer.send(literal(1))
+            peer.done("BAD unknown command" if command == "IDLE" else "OK done")
+
+    async with lying(script) as liar:
+        account = accounts.plain(liar.port, start="all", poll="0.05s")
+        async with site(tmp_path, account) as here, here.watching():
+            await here.until(lambda: here.ends() == ["kept"])
+        assert liar.said.count("IDLE") == 1
+        assert "NOOP" in liar.said

@@ -42,7 +42,8 @@ class Collector:
         """All that is there now is recorded when this returns. Raises Lost, Rejected, Temporary."""
         self._stored = self._stored or self.cursor
         await self.wanting.fetch()
-        self.selected.arrived = 0
+        if self.selected.arrived > WINDOW:  # so many that they are better looked at in windows
+            await self.selected.again()
         await self._catch_up(await self.selected.end())
         while True:
             self.selected.arrived = 0

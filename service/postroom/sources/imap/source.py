@@ -137,17 +137,20 @@ class Watch:
             self._shared.desk.refused(error)
             return
         reason: Loss = "stopped"
+        refusal: Rejected | None = None
         try:
             async with imap:
                 await self._watch(imap)
         except Lost as error:
             reason = error.reason
-        except Rejected:
-            reason = "protocol"
+        except Rejected as error:
+            reason, refusal = "protocol", error
         except Temporary:
             pass  # ledger or spool: nothing was lost, all is looked at again
         finally:
             self._door.left(reason)
+        if refusal is not None:
+            self._shared.desk.refused(refusal)
 
     async def _watch(self, imap: Imap) -> None:
         targets = Targets(imap=imap, creates=self._shared.account.create, allowance=self._shared.allowance)
@@ -167,7 +170,11 @@ class Watch:
         while True:
             self.attention.clear()
             for folder in self._folders:
-                visit = await Visit.begin(self._shared, imap, folder, self.attention, targets)
+                try:
+                    visit = await Visit.begin(self._shared, imap, folder, self.attention, targets)
+                except Rejected as error:  # a folder that is missing keeps none of the others waiting
+                    self._shared.desk.refused(error)
+                    continue
                 await visit.work()
             await self._settle_strays(imap, targets)
             await wait(self.attention, self._shared.account.poll.total_seconds())
