@@ -40,8 +40,9 @@ class Collector:
 
     async def look(self) -> None:
         """All that is there now is recorded when this returns. Raises Lost, Rejected, Temporary."""
-        self._stored = self._stored or self.cursor
-        await self.wanting.fetch()
+        if self._stored is None:  # later looks end with this
+            self._stored = self.cursor
+            await self.wanting.fetch()
         if self.selected.arrived > WINDOW:  # so many that they are better looked at in windows
             await self.selected.again()
         await self._catch_up(await self.selected.end())

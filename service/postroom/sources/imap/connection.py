@@ -224,8 +224,11 @@ class Exchange:
                 if self._running.is_over:
                     return
                 self._protocol.write(piece[start : start + _CHUNK])
-                async with asyncio.timeout(self._timeout):
-                    await self._protocol.drained()
+                try:
+                    async with asyncio.timeout(self._timeout):
+                        await self._protocol.drained()
+                except TimeoutError:
+                    raise Lost("timeout", f"the server does not take what {self._running.name} sends it") from None
         self._protocol.write(end)
         self._deadline = self._clock() + self._timeout * PATIENCE
 
