@@ -11,8 +11,8 @@ from postroom.sources import Desk, Loss
 from postroom.sources.imap.arriving import History
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.folder import Selected
+from postroom.sources.imap.jobs import Attempts
 from postroom.sources.imap.responses import Rejected
-from postroom.sources.imap.settling import Attempts
 from postroom.sources.imap.targets import Allowance, Targets
 from postroom.sources.imap.visit import Circumstances, Visit, wait
 from postroom.sources.losses import LoginRefused, Lost

@@ -12,10 +12,11 @@ from postroom.sources.imap.arriving import Arriving, History
 from postroom.sources.imap.collecting import Collector
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.folder import NOOP_SECONDS, Selected
+from postroom.sources.imap.jobs import Attempts
 from postroom.sources.imap.owning import Owning
 from postroom.sources.imap.reconciling import Reconciler
 from postroom.sources.imap.responses import Rejected
-from postroom.sources.imap.settling import Attempts, Settler
+from postroom.sources.imap.settling import Settler
 from postroom.sources.imap.targets import Allowance, Targets
 from postroom.sources.imap.wanting import Wanting
 
@@ -115,6 +116,8 @@ class Visit:
     async def rest(self) -> None:
         """Until something may have happened: a push, something to settle, or the time."""
         imap, attention, account = self._selected.imap, self._selected.attention, self._shared.account
+        if attention.is_set():
+            return
         if self._idles:
             try:
                 await imap.idle(attention, account.idle.total_seconds())
