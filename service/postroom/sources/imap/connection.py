@@ -70,11 +70,6 @@ class Imap:
         """Whether the server offers all of these."""
         return self._capabilities.issuperset(names)
 
-    @property
-    def lost(self) -> Lost | None:
-        """Why the connection is gone."""
-        return self._protocol.lost
-
     def listen(self, on_untagged: Callable[[Data | Status], None]) -> None:
         """Be called with each untagged response as it comes."""
         self._protocol.on_untagged = on_untagged
