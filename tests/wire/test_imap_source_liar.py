@@ -395,3 +395,58 @@ async def test_idle_is_renewed_and_the_folder_looked_at_each_time(tmp_path: Path
         async with site(tmp_path, account) as here, here.watching():
             await here.until(lambda: here.ends() == ["kept"])
         assert liar.said.count("IDLE") >= 3
+
+
+async def test_a_server_that_refuses_the_idle_it_offers_is_polled(tmp_path: Path) -> None:
+    looks = 0
+
+    def look(command: str) -> list[str | bytes]:
+        nonlocal looks
+        looks += 1
+        return [listed(1)] if looks > 2 and "1:*" in command else []
+
+    async def script(peer: Peer) -> None:
+        await peer.log_in()
+        await select(peer, next=1, exists=0)
+        while True:
+            command = await peer.command()
+            if "RFC822.SIZE" in command:
+                peer.send(*look(command))
+            if "BODY" in command:
+                peer.send(literal(1))
+            peer.done("BAD unknown command" if command == "IDLE" else "OK done")
+
+    async with lying(script) as liar:
+        account = accounts.plain(liar.port, start="all", poll="0.05s")
+        async with site(tmp_path, account) as here, here.watching():
+            await here.until(lambda: here.ends() == ["kept"])
+        assert liar.said.count("IDLE") == 1
+        assert "NOOP" in liar.said
+
+
+async def test_a_move_of_which_the_server_tells_nothing_is_no_new_mail_either(tmp_path: Path) -> None:
+    """Without UIDPLUS only the contents say that a message is ours."""
+    folders: dict[str, dict[int, bytes]] = {"INBOX": {1: BODY}, "Done": {}}
+
+    async def script(peer: Peer) -> None:
+        await peer.log_in("IMAP4rev1 MOVE SASL-IR AUTH=PLAIN")
+        here = folders["INBOX"]
+        while True:
+            command = await peer.command()
+            if found := re.match('SELECT "(.*)"', command):
+                here = folders[found[1]]
+                peer.send(f"* {len(here)} EXISTS", "* OK [UIDVALIDITY 7] ok", f"* OK [UIDNEXT {len(here) + 1}] ok")
+            elif command.startswith("UID FETCH"):
+                lines = literal if "BODY" in command else lambda uid, _: listed(uid)  # type: ignore[misc]
+                peer.send(*(lines(uid, body) for uid, body in here.items()))  # type: ignore[operator]
+            elif command.startswith("UID MOVE"):
+                folders["Done"][1] = folders["INBOX"].pop(1)
+            elif command.startswith("LIST"):
+                peer.send('* LIST () "/" "Done"')
+            peer.done()
+
+    rules = "rules: [{name: in, when: {folder: INBOX}, do: [{move: Done}]}, {name: two, when: {folder: Done}, do: [discard]}]"
+    async with lying(script) as liar:
+        account = accounts.plain(liar.port, start="all", folders=["INBOX", "Done"], max_connections=1, poll="0.1s")
+        async with site(tmp_path, account, rules) as here, here.watching():
+            await here.until(lambda: sorted(map(str, here.ends())) == ["moved", "own"])

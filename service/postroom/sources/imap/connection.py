@@ -70,11 +70,6 @@ class Imap:
         """Whether the server offers all of these."""
         return self._capabilities.issuperset(names)
 
-    @property
-    def lost(self) -> Lost | None:
-        """Why the connection is gone."""
-        return self._protocol.lost
-
     def listen(self, on_untagged: Callable[[Data | Status], None]) -> None:
         """Be called with each untagged response as it comes."""
         self._protocol.on_untagged = on_untagged
@@ -224,8 +219,11 @@ class Exchange:
                 if self._running.is_over:
                     return
                 self._protocol.write(piece[start : start + _CHUNK])
-                async with asyncio.timeout(self._timeout):
-                    await self._protocol.drained()
+                try:
+                    async with asyncio.timeout(self._timeout):
+                        await self._protocol.drained()
+                except TimeoutError:
+                    raise Lost("timeout", f"the server does not take what {self._running.name} sends it") from None
         self._protocol.write(end)
         self._deadline = self._clock() + self._timeout * PATIENCE
 

@@ -62,13 +62,17 @@ class Selected:
         if not selected.validity:
             raise Temporary(f"the server gives the folder `{name}` no UIDVALIDITY, so that its messages have no names")
         selected._open = True
+        selected.arrived = 0
         return selected
 
     async def again(self) -> None:
-        """Select it anew, after another folder was. Raises Rejected, Lost, and Temporary where UIDVALIDITY changed."""
+        """Select it anew, after another folder was, or to learn UIDNEXT. Raises Lost, also where it is not the same."""
         self.imap.listen(self.hear)
         self._exists = 0
-        (await self.imap.call("SELECT", self.imap.naming.written(self.name))).require()
+        reply = await self.imap.call("SELECT", self.imap.naming.written(self.name))
+        if not reply.is_ok:
+            raise Lost("protocol", f"the folder `{self.name}` cannot be selected again: {reply.status.text}")
+        self.arrived = 0
         self.require()
 
     @asynccontextmanager
@@ -85,9 +89,9 @@ class Selected:
         await self.again()
 
     def require(self) -> None:
-        """That UIDs still mean what they did. Raises Temporary."""
+        """That UIDs still mean what they did. Raises Lost: nothing may be done on this connection any more."""
         if self.is_stale:
-            raise Temporary(f"the folder `{self.name}` got another UIDVALIDITY while it was selected")
+            raise Lost("protocol", f"the folder `{self.name}` got another UIDVALIDITY while it was selected")
 
     @property
     def exists(self) -> int:
