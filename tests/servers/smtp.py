@@ -60,8 +60,8 @@ class Smtp:
 
 
 @contextmanager
-def serving(path: Path | None = None, **options: object) -> Iterator[Smtp]:
-    """On a free port, or a UNIX socket; scripts that hang end with the context."""
+def serving(path: Path | None = None, at: tuple[str, int] = ("127.0.0.1", 0), **options: object) -> Iterator[Smtp]:
+    """On an address and port, port 0 a free one, or a UNIX socket; scripts that hang end with the context."""
     made = Smtp(**options)  # type: ignore[arg-type]  # the fields of the dataclass
 
     class Handler(socketserver.StreamRequestHandler):
@@ -74,7 +74,7 @@ def serving(path: Path | None = None, **options: object) -> Iterator[Smtp]:
 
     server: socketserver.BaseServer
     if path is None:
-        server = tcp = socketserver.ThreadingTCPServer(("127.0.0.1", 0), Handler)
+        server = tcp = socketserver.ThreadingTCPServer(at, Handler)
         tcp.daemon_threads = True
         made.port = tcp.server_address[1]
     else:

@@ -19,6 +19,7 @@ from postroom.transports.tls import context_of
 LARGEST: Final = 64 * 1024  # octets of a policy
 SECONDS: Final = 10.0
 WHOLE: Final = 30.0  # seconds for all of it
+REST: Final = 300.0  # seconds until a policy that could not be had is asked for again
 MOST: Final = 1000  # policies that are kept
 LONGEST: Final = 31_557_600  # seconds that a policy may be good for
 _ID: Final = re.compile(rb"v=STSv1\s*;(?:.*;)?\s*id=([A-Za-z0-9]{1,32})\s*(?:;.*)?", re.DOTALL)
@@ -48,6 +49,7 @@ class Policies:
         self._ca = ca
         self._port = port
         self._kept: OrderedDict[str, tuple[bytes, Policy, float]] = OrderedDict()
+        self._resting: dict[str, float] = {}
         self._lock = threading.Lock()
 
     def policy(self, domain: str) -> Policy:
@@ -59,8 +61,11 @@ class Policies:
         offered = self._offered(domain)
         if not offered or offered == name:
             return kept
+        if time.monotonic() < self._resting.get(domain, 0.0):
+            return kept
         fetched = self._fetched(domain)
         if fetched is None:
+            self._rest(domain)
             return kept
         with self._lock:
             self._kept[domain] = (offered, fetched, time.monotonic() + fetched.seconds)
@@ -68,6 +73,12 @@ class Policies:
             while len(self._kept) > MOST:
                 self._kept.popitem(last=False)
         return fetched
+
+    def _rest(self, domain: str) -> None:
+        """Not every message to a domain whose policy cannot be had waits for it."""
+        if len(self._resting) >= MOST:
+            self._resting.clear()
+        self._resting[domain] = time.monotonic() + REST
 
     def _offered(self, domain: str) -> bytes:
         """The policy's name; empty: the domain speaks of none."""
@@ -109,27 +120,28 @@ def parsed(text: bytes) -> Policy | None:
 def _got(host: str, address: str, port: int, context: ssl.SSLContext) -> bytes:
     """The policy's text; no redirect is followed (RFC 8461 3.3). Raises OSError, ValueError and HTTPException."""
     connection = http.client.HTTPConnection(host, port, timeout=SECONDS)
-    plain = socket.create_connection((address, port), SECONDS)
+    with socket.create_connection((address, port), SECONDS) as plain:
+        secured = context.wrap_socket(plain, server_hostname=host)
     # A server that sends an octet now and then would never come to an end.
-    limit = threading.Timer(WHOLE, _cut, (plain.dup(),))
+    limit = threading.Timer(WHOLE, _cut, (secured,))
     limit.daemon = True
     limit.start()
+    connection.sock = secured
     try:
-        connection.sock = context.wrap_socket(plain, server_hostname=host)
         connection.request("GET", "/.well-known/mta-sts.txt")
-        response = connection.getresponse()
-        if response.status != 200 or not (response.getheader("Content-Type") or "").startswith("text/plain"):
-            raise ValueError("no policy")
-        text = response.read(LARGEST + 1)
+        with connection.getresponse() as response:
+            if response.status != 200 or not (response.getheader("Content-Type") or "").startswith("text/plain"):
+                raise ValueError("no policy")
+            text = response.read(LARGEST + 1)
         if len(text) > LARGEST:
             raise ValueError("too large")
         return text
     finally:
         limit.cancel()
         connection.close()
-        plain.close()
+        secured.close()
 
 
 def _cut(connection: socket.socket) -> None:
-    with suppress(OSError), connection:
+    with suppress(OSError):
         connection.shutdown(socket.SHUT_RDWR)
