@@ -33,7 +33,7 @@ CALLS = 8  # blocking calls of all desks at a time
 TELL = 2.0  # seconds between reports to the ledger
 GLANCE = 0.5  # seconds between looks for what another process has done
 # A change of these takes a restart.
-_FIXED = ("state", "ledger", "spool", "queue", "metrics", "logs")
+_FIXED = ("state", "ledger", "spool", "queue", "metrics", "logs", "servers", "srs", "resolver")
 
 
 @dataclass(kw_only=True)
@@ -78,7 +78,9 @@ class Service:
         self._intake = Intake(self.ledger, self._spool, settings.limits.parser, self._bell.ring)
         stack.callback(self._intake.close)
         self._calls = stack.enter_context(ThreadPoolExecutor(CALLS, thread_name_prefix="call"))
-        self._tools = replace(make_tools(settings, state, self.ledger), stepped=self._metrics.step)
+        self._tools = replace(
+            make_tools(settings, state, self.ledger), stepped=self._metrics.step, replied=self._metrics.smtp_reply
+        )
         self._secrets = secrets_of(settings, state)
         keeper = Keeper(self.ledger, log)
         stack.callback(keeper.close)
@@ -321,7 +323,8 @@ def read(path: Path | None) -> Config:
 def names(config: Config) -> Names:
     """All that may become a label."""
     pipelines = {name: frozenset(rule.name for rule in pipeline.rules) for name, pipeline in config.rules.items()}
-    return Names(mailboxes=frozenset(config.settings.mailboxes), pipelines=pipelines)
+    mailboxes, servers = frozenset(config.settings.mailboxes), frozenset(config.settings.servers)
+    return Names(mailboxes=mailboxes, servers=servers, pipelines=pipelines)
 
 
 def retention(settings: Settings) -> Retention:

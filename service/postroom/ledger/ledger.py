@@ -4,7 +4,19 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
-from postroom.ledger import claims, intake, leases, memory, queries, rings, settlements, transitions, upkeep, watching
+from postroom.ledger import (
+    claims,
+    intake,
+    leases,
+    memory,
+    queries,
+    rates,
+    rings,
+    settlements,
+    transitions,
+    upkeep,
+    watching,
+)
 from postroom.ledger.backlog import Backlog, find_backlogs
 from postroom.ledger.claims import Lease
 from postroom.ledger.database import Database, connect
@@ -264,6 +276,10 @@ class Ledger:
     def recall(self, space: str, key: str) -> bool:
         """Whether a key is remembered."""
         return memory.recall(self._database, space, key)
+
+    def spend(self, name: str, tokens: int, per_minute: int) -> timedelta:
+        """Take tokens of a rate that all processes share; how long to wait where there are none yet, else zero."""
+        return rates.spend(self._database, name, tokens, per_minute)
 
     def lease(self, name: str, owner: Owner, period: timedelta) -> bool:
         """Take or prolong a lease by name (a mailbox's watcher); False where another has it."""

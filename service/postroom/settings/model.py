@@ -25,6 +25,7 @@ from postroom.settings.document import Source
 from postroom.settings.mailboxes import AnyMailbox, StdinMailbox
 from postroom.settings.passwords import WithPassword
 from postroom.settings.secrets import SecretSource
+from postroom.settings.servers import AnyServer, ResolverLine, Srs
 from postroom.settings.spelling import FilePath, Name, Period, kebab
 from postroom.units import Duration, Size
 
@@ -74,6 +75,15 @@ def _timezone(name: str) -> str:
     return name
 
 
+def _address(text: str) -> str:
+    from postroom.message import parse_address
+
+    address = parse_address(text)
+    if address is None or not address.domain:
+        raise ValueError("an address is expected here: postroom@example.com")
+    return text
+
+
 class Ledger(WithPassword):
     """The database of messages and effects."""
 
@@ -110,6 +120,10 @@ class Defaults(Model):
     model_config = SETTINGS
 
     pipeline: Name | None = Field(default=None, description="The pipeline of mailboxes that name none.")
+    server: Name | None = Field(default=None, description="The server of steps that send and name none.")
+    from_: Annotated[str, AfterValidator(_address)] | None = Field(
+        default=None, description="Our address in messages that steps write."
+    )
     timeout: Duration | None = Field(
         default=None,
         description="The time limit of steps that have one and give none; default: each step's own.",
@@ -246,6 +260,9 @@ class Settings(Model):
         default={},
         description="Secrets that pipelines name; of a list the first signs and all verify.",
     )
+    resolver: ResolverLine = Field(default_factory=ResolverLine.model_construct, description="The DNS.")
+    srs: Srs | None = Field(default=None, description="How senders of forwarded mail are rewritten; default: not.")
+    servers: dict[Name, AnyServer] = Field(default={}, description="Where messages go out, by name.")
     mailboxes: dict[Name, AnyMailbox] = Field(default={}, description="Where messages come from, by name.")
 
     _source: Source = PrivateAttr(default_factory=lambda: Source("postroom.yaml"))

@@ -31,6 +31,7 @@ STEPS: Final = {
     "extract": "extract:ExtractStep",
     "archive": "archive:ArchiveStep",
     "exec": "exec:ExecStep",
+    "forward": "forward:ForwardStep",
     "quarantine": "quarantine:QuarantineStep",
     "reject": "reject:RejectStep",
     "run": "run:RunStep",
@@ -46,6 +47,7 @@ EFFECTS: Final = {
     "extract": "extract:ExtractEffect",
     "archive": "archive:ArchiveEffect",
     "exec": "exec:ExecEffect",
+    "forward": "forward:ForwardEffect",
     "quarantine": "quarantine:QuarantineEffect",
     "reject": "reject:RejectEffect",
 }
