@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from mmap import mmap
 from pathlib import Path
 
@@ -160,7 +161,14 @@ def make_tools(settings: Settings, state: Path, memory: Memory) -> Tools:
         trust=settings.trusted,
         limits=settings.limits.parser,
         match_limit=settings.limits.match,
+        secrets={name: partial(_first, settings, name) for name in settings.secrets},
     )
+
+
+def _first(settings: Settings, name: str) -> str:
+    """The secret that signs, fetched now. Raises Temporary."""
+    named = settings.secrets[name]
+    return (named[0] if isinstance(named, tuple) else named).reveal().get_secret_value()
 
 
 def tidy(site: Site) -> None:

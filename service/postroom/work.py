@@ -116,7 +116,7 @@ class _Job:
         """Whether the source has nothing more to do once nothing waits."""
         return self.settles is None or self.settles(self.plan)
 
-    def letter(self, record: EffectRecord) -> Letter:
+    def letter(self, record: EffectRecord, *, uncertain: bool = False) -> Letter:
         row = self.claim.row
         return Letter(
             key=record.key,
@@ -126,6 +126,7 @@ class _Job:
             mailbox=row.mailbox,
             received=row.received_at,
             again=row.plan is not None or row.planned_at is not None or row.crashes > 1,
+            uncertain=uncertain,
         )
 
 
@@ -379,13 +380,18 @@ class Worker:
             self.ledger.started(job.claim, task.record.key)
         began = perf_counter()
         try:
-            receipt = task.effect.perform(job.letter(task.record), tools)
+            receipt = task.effect.perform(job.letter(task.record, uncertain=task.uncertain), tools)
         except Fenced:
             raise
         except Permanent as error:
             self._fail(job, task, describe(error))
         except Uncertain as error:
-            self._postpone(job, task, describe(error), uncertain=True)
+            if error.holds:
+                self._fail(job, task, describe(error), uncertain=True)
+            else:
+                self._postpone(job, task, describe(error), uncertain=True)
+        except Temporary as error:
+            self._postpone(job, task, describe(error), after=error.after)
         except Exception as error:  # an unknown error is temporary; the message stays in the ledger
             self._postpone(job, task, describe(error))
         else:
@@ -398,14 +404,16 @@ class Worker:
                 job.together.finish()
             self._flush(job)
 
-    def _postpone(self, job: _Job, task: _Task, error: str, *, uncertain: bool = False) -> None:
+    def _postpone(
+        self, job: _Job, task: _Task, error: str, *, uncertain: bool = False, after: timedelta | None = None
+    ) -> None:
         now = self.tools.clock()
         # Keeping is the last resort and never given up.
         if now - job.planned_at > self.retry.for_ and task.tries and task.effect.word != "keep":
             self._fail(job, task, f"given up: {error}", uncertain=uncertain)
             return
         task.error = error
-        at = now + delay(self.retry, task.tries)
+        at = now + (delay(self.retry, task.tries) if after is None else min(after, self.retry.most))
         job.outcomes.append(Later(key=task.record.key, error=error, at=at, uncertain=uncertain))
         event: Event = "effect.uncertain" if uncertain else "effect.later"
         self.log.info(event, message=job.claim.id, word=task.effect.word)

@@ -33,6 +33,7 @@ STEPS: Final = {
     "exec": "exec:ExecStep",
     "quarantine": "quarantine:QuarantineStep",
     "reject": "reject:RejectStep",
+    "webhook": "webhook:WebhookStep",
     "run": "run:RunStep",
     "stop": "stop:StopStep",
 }
@@ -48,6 +49,7 @@ EFFECTS: Final = {
     "exec": "exec:ExecEffect",
     "quarantine": "quarantine:QuarantineEffect",
     "reject": "reject:RejectEffect",
+    "webhook": "webhook:WebhookEffect",
 }
 
 
