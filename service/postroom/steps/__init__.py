@@ -34,6 +34,8 @@ STEPS: Final = {
     "quarantine": "quarantine:QuarantineStep",
     "reject": "reject:RejectStep",
     "webhook": "webhook:WebhookStep",
+    "notify": "notify:NotifyStep",
+    "publish": "publish:PublishStep",
     "run": "run:RunStep",
     "stop": "stop:StopStep",
 }
@@ -50,6 +52,8 @@ EFFECTS: Final = {
     "quarantine": "quarantine:QuarantineEffect",
     "reject": "reject:RejectEffect",
     "webhook": "webhook:WebhookEffect",
+    "notify": "notify:NotifyEffect",
+    "publish": "publish:PublishEffect",
 }
 
 

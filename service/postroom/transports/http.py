@@ -9,7 +9,6 @@ import io
 import re
 import socket
 import ssl
-import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from postroom.errors import Permanent, Temporary
 from postroom.transports.addresses import is_public
+from postroom.transports.bounded import within
 from postroom.transports.tls import context_of
 
 Chunks = Sequence[bytes | memoryview]
@@ -132,22 +132,14 @@ def _checked(host: str, parts: SplitResult, request: Post, resolve: Resolve, dea
 
 
 def _resolved(host: str, port: int, resolve: Resolve, deadline: Deadline) -> Sequence[str]:
-    """In a thread, since the system's resolver knows no time limit of ours."""
-    found: list[str] = []
-
-    def ask() -> None:
-        try:
-            found.extend(resolve(host, port))
-        except (OSError, ValueError):
-            pass  # found nothing, as told below
-
-    thread = threading.Thread(target=ask, name="resolve", daemon=True)
-    thread.start()
-    thread.join(deadline.left())
-    answered = tuple(found) if not thread.is_alive() else ()
-    if not answered:
+    """The system's resolver knows no limit of ours."""
+    try:
+        found = within(deadline.left(), lambda: resolve(host, port))
+    except (OSError, ValueError):
+        found = ()
+    if not found:
         raise Temporary("the server's name cannot be resolved now")
-    return answered
+    return found
 
 
 def _context(request: Post) -> ssl.SSLContext:
