@@ -162,6 +162,7 @@ def make_tools(settings: Settings, state: Path, memory: Memory) -> Tools:
         limits=settings.limits.parser,
         match_limit=settings.limits.match,
         secrets={name: partial(_first, settings, name) for name in settings.secrets},
+        addresses={name: mailbox.ours for name, mailbox in settings.mailboxes.items()},
     )
 
 

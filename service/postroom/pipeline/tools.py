@@ -9,6 +9,7 @@ from typing import Protocol
 
 from postroom.message import Limits
 from postroom.model import Model
+from postroom.pipeline.outgoing import Transport
 from postroom.pipeline.view import Facts
 
 
@@ -26,6 +27,36 @@ class Memory(Protocol):
     def reserve(self, space: str, key: str, holder: str, period: timedelta) -> Reservation: ...
     def remember(self, space: str, key: str, holder: str, period: timedelta) -> bool: ...
     def recall(self, space: str, key: str) -> bool: ...
+
+
+class Seal(Protocol):
+    """Signs marks of ours that messages carry, with the site's secret. `verify` writes nothing anywhere."""
+
+    def sign(self, text: str) -> str: ...
+    def verify(self, text: str, signature: str) -> bool: ...
+
+
+class Blank:
+    """Signs with nothing, and so believes nothing."""
+
+    def sign(self, text: str) -> str:
+        return "unsigned"
+
+    def verify(self, text: str, signature: str) -> bool:
+        return False
+
+
+class Rewriter(Protocol):
+    """Return paths of ours for forwarded mail (SRS)."""
+
+    def rewritten(self, sender: str, now: datetime) -> str:
+        """A sender in our domain that bounces to this one come back to; one of ours stays as it is."""
+        ...
+
+    def reversed(self, recipient: str, now: datetime) -> str | None:
+        """Whom a bounce to this recipient is for; None: it is no return path of ours. Raises Permanent for one that is
+        forged or too old."""
+        ...
 
 
 class Trust(Model):
@@ -51,4 +82,9 @@ class Tools:
     given: Facts | None = None
     secrets: Mapping[str, Callable[[], str]] = field(default_factory=dict)
     publish: Callable[[int, Path, Path], None] | None = None  # open file, its path, the one it gets; None: at once
+    servers: Mapping[str, Transport] = field(default_factory=dict)  # opened when they are first used
+    replied: Callable[[str, int], None] = lambda server, code: None  # told what a server said to a message
+    seal: Seal = field(default_factory=Blank)
+    srs: Rewriter | None = None
     stepped: Callable[[str, float], None] = lambda word, seconds: None  # told how long each step took
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by mailbox: which are ours
