@@ -48,4 +48,4 @@ bench: env
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --extra postgresql --group dev --group bench pyproject.toml -o requirements.lock
+	  --extra notify --extra postgresql --group dev --group bench pyproject.toml -o requirements.lock

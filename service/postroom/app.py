@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -177,7 +178,15 @@ def make_tools(settings: Settings, state: Path, memory: Storage) -> Tools:
         servers=Servers(settings, memory.spend),
         seal=SiteSeal(settings, state),
         srs=LazySrs(settings.srs) if settings.srs else None,
+        secrets={name: partial(_first, settings, name) for name in settings.secrets},
+        addresses={name: mailbox.ours for name, mailbox in settings.mailboxes.items()},
     )
+
+
+def _first(settings: Settings, name: str) -> str:
+    """The secret that signs, fetched now. Raises Temporary."""
+    named = settings.secrets[name]
+    return (named[0] if isinstance(named, tuple) else named).reveal().get_secret_value()
 
 
 def tidy(site: Site) -> None:

@@ -87,3 +87,4 @@ class Tools:
     seal: Seal = field(default_factory=Blank)
     srs: Rewriter | None = None
     stepped: Callable[[str, float], None] = lambda word, seconds: None  # told how long each step took
+    addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by mailbox: which are ours

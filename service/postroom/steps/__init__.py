@@ -34,6 +34,10 @@ STEPS: Final = {
     "forward": "forward:ForwardStep",
     "quarantine": "quarantine:QuarantineStep",
     "reject": "reject:RejectStep",
+    "reply": "reply:ReplyStep",
+    "webhook": "webhook:WebhookStep",
+    "notify": "notify:NotifyStep",
+    "publish": "publish:PublishStep",
     "run": "run:RunStep",
     "stop": "stop:StopStep",
 }
@@ -50,6 +54,10 @@ EFFECTS: Final = {
     "forward": "forward:ForwardEffect",
     "quarantine": "quarantine:QuarantineEffect",
     "reject": "reject:RejectEffect",
+    "reply": "reply:ReplyEffect",
+    "webhook": "webhook:WebhookEffect",
+    "notify": "notify:NotifyEffect",
+    "publish": "publish:PublishEffect",
 }
 
 
