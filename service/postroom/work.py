@@ -249,6 +249,7 @@ class Worker:
             now=now,
             folder=row.folder,
             flags=row.flags,
+            prefix=row.prefix,
         )
         try:
             made = plan(self.pipelines(row.pipeline), row.pipeline, view, self.tools)

@@ -41,7 +41,7 @@ class Condition(Protocol):
     def ask(self, view: View) -> Answer: ...
 
     def facts(self) -> Iterator[str]:
-        """Facts that it asks about: `spam`, `duplicate`, `tag`, `script.NAME`."""
+        """Facts that it asks about: `spam`, `auth`, `duplicate`, `tag`, `script.NAME`."""
         ...
 
     def groups(self) -> Iterator[str]:

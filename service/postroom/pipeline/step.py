@@ -39,5 +39,5 @@ class Step(Model):
         yield from ()
 
     def gives(self) -> frozenset[str]:
-        """Facts that later conditions may ask about: `spam`, `duplicate`, `tag`, `script.NAME`."""
+        """Facts that later conditions may ask about: `spam`, `auth`, `duplicate`, `tag`, `script.NAME`."""
         return frozenset()

@@ -7,9 +7,11 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Protocol
 
+from postroom.errors import Temporary
 from postroom.message import Limits
 from postroom.model import Model
 from postroom.pipeline.outgoing import Transport
+from postroom.pipeline.resolving import Resolver
 from postroom.pipeline.view import Facts
 
 
@@ -66,6 +68,10 @@ class Trust(Model):
     authserv_id: tuple[str, ...] = ()
 
 
+def _nobody() -> Resolver:
+    raise Temporary("there is no resolver here")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tools:
     """The context object: values, clocks and stores. `given` replaces every scanner that leaves the process."""
@@ -86,5 +92,6 @@ class Tools:
     replied: Callable[[str, int], None] = lambda server, code: None  # told what a server said to a message
     seal: Seal = field(default_factory=Blank)
     srs: Rewriter | None = None
+    resolver: Callable[[], Resolver] = _nobody  # the same each time, so that answers are kept
     stepped: Callable[[str, float], None] = lambda word, seconds: None  # told how long each step took
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by mailbox: which are ours

@@ -31,10 +31,30 @@ class Spam(Model):
     symbols: tuple[str, ...] = Field(default=(), description="Names of the tests that it met.")
 
 
+AuthResult = Literal["pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror"]
+
+
+class Auth(Model):
+    """What is known of who sent it, in the words of RFC 8601; what nobody has said is unknown."""
+
+    dkim: AuthResult | None = Field(default=None, description="Whether a signature of any domain is sound.")
+    spf: AuthResult | None = Field(
+        default=None, description="Whether the envelope sender's domain lets the client send."
+    )
+    dmarc: AuthResult | None = Field(
+        default=None, description="Whether one of both speaks for the domain that the From field shows."
+    )
+    arc: AuthResult | None = Field(default=None, description="Whether the chain of those who passed it on is whole.")
+    policy: Literal["none", "quarantine", "reject"] | None = Field(
+        default=None, description="What that domain asks for where `dmarc` is `fail`."
+    )
+
+
 class Facts(Model):
     """What scanning steps found; questions about what none of them has said are unknown."""
 
     spam: Spam | None = Field(default=None, description="What the step `spam` found.")
+    auth: Auth | None = Field(default=None, description="What the step `authenticate` found.")
     duplicate: bool | None = Field(default=None, description="Whether a message like it was seen before.")
     tags: TextSet = Field(default=frozenset(), description="Tags that steps put on it.")
     script: Mapping[str, JsonObject] = Field(default={}, description="What scripts answered, by their names.")
@@ -44,6 +64,7 @@ class Facts(Model):
         return self.model_copy(
             update={
                 "spam": other.spam if other.spam is not None else self.spam,
+                "auth": other.auth if other.auth is not None else self.auth,
                 "duplicate": other.duplicate if other.duplicate is not None else self.duplicate,
                 "tags": self.tags | other.tags,
                 "script": {**self.script, **other.script},
@@ -83,6 +104,7 @@ class View:
     now: datetime  # aware
     folder: str = ""
     flags: frozenset[str] = frozenset()
+    prefix: bytes = b""  # fields that we wrote on top; the message does not hold them
     facts: Facts = field(default_factory=Facts)
     match: Mapping[str, str] = field(default_factory=dict)  # named groups of this rule's `when`
     timezone: tzinfo = UTC  # in which days, times and weekdays are meant

@@ -22,7 +22,7 @@ from postroom.cli.shapes import (
 )
 from postroom.message import Address, Header, Message, Part, parse
 from postroom.pipeline.plan import Asked, Line
-from postroom.pipeline.view import Envelope, Facts, Spam
+from postroom.pipeline.view import Auth, Envelope, Facts, Spam
 from postroom.reference.entries import docstrings
 from postroom.reference.kinds import spelled
 from postroom.steps.payload import PayloadShape, WebhookShape
@@ -31,7 +31,7 @@ OUTPUTS: Final[dict[str, tuple[str, tuple[type[BaseModel], ...]]]] = {
     "messages --json": ("A list of these; `show ID --json`: one.", (MessageShape, EffectShape)),
     "explain --json": (
         "A list of these, one for each file.",
-        (ExplanationShape, RuleShape, Asked, WhyShape, Facts, Spam, Line),
+        (ExplanationShape, RuleShape, Asked, WhyShape, Facts, Spam, Auth, Line),
     ),
     "status --json": ("One of these; with `--watch` one in each line.", (StatusShape, SeenShape)),
     "check --json": ("One of these.", (CheckShape, ProblemShape, ConnectionShape)),

@@ -152,7 +152,7 @@ class Retention(Model):
 
 
 class TrustLine(Model):
-    """Whose header lines are believed by `spam: headers`."""
+    """Whose header lines are believed by `spam: headers` and `authenticate: headers`."""
 
     model_config = SETTINGS
 

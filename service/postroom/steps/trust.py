@@ -1,4 +1,4 @@
-"""The trust line of a message: header fields above it were written by the site's own hosts.
+"""The trust line of a message: header fields above it were written by the site's own hosts; and who came to them.
 
 Every host that passes a message on puts its Received field above what it got. So what a stranger wrote, whatever it
 is called, lies below the field of the first of our hosts that took it. A stranger may also write Received fields
@@ -13,11 +13,11 @@ from typing import Final
 
 from postroom.message import Header
 
-_LONGEST: Final = 4096  # octets; no host of ours writes a longer Received field
+LONGEST: Final = 4096  # octets; no host of ours writes a longer Received field
 _IP: Final = r"\[(?:IPv6:)?([0-9A-Fa-f.:]{2,45})\]|(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?![\w.])"
 _SEEN: Final = re.compile(rf"(?:^\s*([\w.-]{{1,255}})\s+)?(?:{_IP})", re.IGNORECASE)
 # What the peer called itself, as Exim (`helo=`) and qmail (`HELO `) write it into the comment.
-_HELO: Final = re.compile(r"\b(?:helo|ehlo)[= ]\S+", re.IGNORECASE)
+_HELO: Final = re.compile(r"\b(?:helo|ehlo)[= ](\S+)", re.IGNORECASE)
 _FORGED: Final = "may be forged"  # Sendmail: the name does not lead back to the address
 
 
@@ -27,10 +27,20 @@ class Hop:
 
     by: str
     origin: frozenset[str]
+    address: str = ""
+    helo: str = ""
 
     def came_from(self, hosts: frozenset[str]) -> bool:
         """Whether the message had been on one of these hosts, or on this one, before."""
         return not self.origin or bool(self.origin & hosts) or any(map(_loopback, self.origin))
+
+
+@dataclass(frozen=True, slots=True)
+class Client:
+    """Who handed a message to the first of our hosts: the address that this host saw, and the name it was told."""
+
+    address: str
+    helo: str
 
 
 def trusted(headers: Iterable[Header], hosts: Iterable[str]) -> tuple[Header, ...]:
@@ -57,10 +67,29 @@ def trusted(headers: Iterable[Header], hosts: Iterable[str]) -> tuple[Header, ..
     return believed
 
 
-def written(header: Header) -> str:
+def client(headers: Iterable[Header], hosts: Iterable[str]) -> Client | None:
+    """By the field of the trust line; None where none of `hosts` tells an address from outside."""
+    ours = frozenset(host.lower().rstrip(".") for host in hosts)
+    for header in headers:
+        if header.name.lower() != "received":
+            continue
+        hop = _hop(header)
+        if hop.by not in ours:
+            return None
+        if not hop.came_from(ours):
+            return Client(hop.address, hop.helo) if hop.address else None
+    return None
+
+
+def hosts_of(headers: Iterable[Header]) -> tuple[str, ...]:
+    """Who wrote these Received fields."""
+    return tuple(_hop(header).by for header in headers if header.name.lower() == "received")
+
+
+def written(header: Header, longest: int = LONGEST) -> str:
     """The value as it stands, unfolded but not decoded: hosts write ASCII, and an encoded word is not their name."""
-    text = bytes(header.raw[: _LONGEST + 1]).decode("latin-1").partition(":")[2]
-    return "" if len(header.raw) > _LONGEST else " ".join(text.split())
+    text = bytes(header.raw[: longest + 1]).decode("latin-1").partition(":")[2]
+    return "" if len(header.raw) > longest else " ".join(text.split())
 
 
 def _hop(header: Header) -> Hop:
@@ -69,7 +98,12 @@ def _hop(header: Header) -> Hop:
     start = 2 if words[:1] == ["from"] else 0
     by = words[words.index("by", start) + 1 :][:1] if "by" in words[start:] else []
     peer = words[1] if start and len(words) > 1 else ""
-    return Hop(by[0].rstrip(".;") if by else "", _origin(peer, comments) if peer else frozenset())
+    host = by[0].rstrip(".;") if by else ""
+    if not peer:
+        return Hop(host, frozenset())
+    told = next((found[1] for comment in comments if (found := _HELO.search(comment))), peer)
+    name, address = _seen(peer, comments)
+    return Hop(host, frozenset({name, address} - {""}) or frozenset({peer}), address, told.strip("()[];,").lower())
 
 
 def _clauses(value: str) -> tuple[list[str], list[str]]:
@@ -91,13 +125,14 @@ def _clauses(value: str) -> tuple[list[str], list[str]]:
     return "".join(outside).lower().split(), comments
 
 
-def _origin(peer: str, comments: Iterable[str]) -> frozenset[str]:
+def _seen(peer: str, comments: Iterable[str]) -> tuple[str, str]:
+    """Name and address of the peer, as far as the host saw them itself."""
     for comment in (*comments, peer):
         seen = _SEEN.search(_HELO.sub("", comment))
         if seen:
             name = "" if seen[1] is None or _FORGED in comment else seen[1].lower().rstrip(".")
-            return frozenset({name, (seen[2] or seen[3]).lower()} - {""})
-    return frozenset({peer})
+            return name, (seen[2] or seen[3]).lower()
+    return "", ""
 
 
 def _loopback(host: str) -> bool:

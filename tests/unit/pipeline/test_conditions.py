@@ -11,7 +11,7 @@ from postroom import testing
 from postroom.errors import Problem
 from postroom.pipeline.condition import Answer
 from postroom.pipeline.conditions import compile_condition
-from postroom.pipeline.view import Envelope, Facts, Spam, View
+from postroom.pipeline.view import Auth, Envelope, Facts, Spam, View
 
 NOWHERE = Path("/nonexistent")
 INVOICE = {"attachments": [testing.Attachment("Invoice.pdf", size=2000), testing.Attachment("note.txt", size=10)]}
@@ -175,6 +175,10 @@ def script(**values: Any) -> dict[str, Any]:
     return {"facts": Facts(script={"ocr": values})}
 
 
+def auth(**values: Any) -> dict[str, Any]:
+    return {"facts": Facts(auth=Auth(**values))}
+
+
 VIEWS: list[tuple[str, dict[str, Any], dict[str, Any], bool | None]] = [
     ("mailbox", {"mailbox": "te*"}, {}, True),
     ("folder", {"folder": "inbox"}, {"folder": "INBOX"}, True),
@@ -192,6 +196,16 @@ VIEWS: list[tuple[str, dict[str, Any], dict[str, Any], bool | None]] = [
     ("spam, mapping", {"spam": {"score": "> 5", "verdict": "spam"}}, spam(score=6.0, verdict="spam"), True),
     ("spam, symbol", {"spam": {"symbol": "BAYES_*"}}, spam(score=6.0, symbols=("X", "BAYES_99")), True),
     ("spam, no such symbol", {"spam": {"symbol": "BAYES_*"}}, spam(score=6.0, symbols=("X",)), False),
+    ("auth", {"auth": {"dmarc": "fail"}}, auth(dmarc="fail"), True),
+    ("auth, all that are asked", {"auth": {"dmarc": "fail", "spf": "pass"}}, auth(dmarc="fail", spf="none"), False),
+    ("auth, any of several", {"auth": {"dkim": ["pass", "none"]}}, auth(dkim="none"), True),
+    ("auth, no glob is a part", {"auth": {"spf": "fail"}}, auth(spf="softfail"), False),
+    ("auth is unknown", {"auth": {"dmarc": "pass"}}, {}, None),
+    ("not unknown auth is unknown", {"not": {"auth": {"dmarc": "pass"}}}, {}, None),
+    ("a method that nobody told is unknown", {"auth": {"arc": "pass"}}, auth(dmarc="pass"), None),
+    ("policy", {"auth": {"policy": "reject"}}, auth(dmarc="fail", policy="reject"), True),
+    ("no policy is known to be none", {"not": {"auth": {"policy": "*"}}}, auth(dmarc="none"), True),
+    ("policy is unknown with dmarc", {"auth": {"policy": "reject"}}, auth(dkim="pass"), None),
     ("spam is unknown", {"spam": ">= 6"}, {}, None),
     ("not unknown is unknown", {"not": {"spam": ">= 6"}}, {}, None),
     ("score unknown beside a verdict", {"spam": ">= 6"}, spam(verdict="spam"), None),

@@ -25,7 +25,7 @@ from postroom.pipeline.templates import (
     TextTemplate,
     UrlTemplate,
 )
-from postroom.pipeline.view import Envelope, Facts, Spam, View
+from postroom.pipeline.view import Auth, Envelope, Facts, Spam, View
 from postroom.steps.location import located
 
 TOOLS = testing.tools()
@@ -210,7 +210,7 @@ def test_no_message_makes_a_template_fail(kind: type[Template], raw: bytes) -> N
 VIEW = testing.view(
     testing.message(from_="Ann B <ann+list@example.org>", headers={"List-Id": "<dev.example.org>"}),
     folder="INBOX", match={"n": "17"}, received=datetime(2026, 3, 1, 20, 5, 9, tzinfo=UTC),
-    facts=Facts(spam=Spam(score=6.5, verdict="spam", symbols=("A", "B")), tags=frozenset({"y", "x"}), script={"s": {"k": [1, "b"]}}),
+    facts=Facts(auth=Auth(dmarc="fail"), spam=Spam(score=6.5, verdict="spam", symbols=("A", "B")), tags=frozenset({"y", "x"}), script={"s": {"k": [1, "b"]}}),
 )  # fmt: skip
 VALUES = [
     ("{{ from }}", "ann+list@example.org"), ("{{ from.spec }}", "ann+list@example.org"), ("{{ from.name }}", "Ann B"),
@@ -221,7 +221,7 @@ VALUES = [
     ("{{ received.hour }}{{ received.minute }}{{ received.second }}", "050509"), ("{{ received.weekday }}", "mon"),
     ("{{ received.strftime('%d.%m.%Y') }}", "02.03.2026"), ("{{ date.date }}", "2026-03-01"), ("{{ match.n }}", "17"),
     ("{{ facts.spam.score }} {{ facts.spam.verdict }}", "6.5 spam"), ("{{ facts.spam.symbols | join(' ') }}", "A B"),
-    ("{{ facts.tags }}", "x, y"), ("{% for tag in facts.tags %}[{{ tag }}]{% endfor %}", "[x][y]"),
+    ("{{ facts.auth.dmarc }}{{ facts.auth.policy }}", "fail"), ("{{ facts.tags }}", "x, y"), ("{% for tag in facts.tags %}[{{ tag }}]{% endfor %}", "[x][y]"),
     ("{{ facts.script.s.k }}", "1, b"), ("{{ facts.script['s'].k | last }}", "b"), ("{{ subject | upper }}", "HELLO"),
     ("{{ match.missing | default('none', true) }}", "none"), ("{% if facts.duplicate %}again{% else %}first{% endif %}", "first"),
     ("100% {plain} }", "100% {plain} }"),
@@ -273,7 +273,7 @@ def test_lists_and_sets_are_text_in_every_place(value: object) -> None:
 @pytest.mark.parametrize(
     "name",
     ["from", "from.name", "to.domain", "sender", "recipient.local", "subject", "message_id", "list_id", "folder", "match.x",
-     "facts.spam.score", "facts.spam.symbols", "facts.duplicate", "facts.tags", "facts.script.s", "facts.script.s.k.l"],
+     "facts.spam.score", "facts.spam.symbols", "facts.auth.dmarc", "facts.duplicate", "facts.tags", "facts.script.s", "facts.script.s.k.l"],
 )  # fmt: skip
 def test_an_absent_value_is_empty(name: str) -> None:
     view = testing.view(b"X: y\r\n\r\n", envelope=Envelope())

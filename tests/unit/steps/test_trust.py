@@ -1,7 +1,7 @@
 import pytest
 
 from postroom.message import parse
-from postroom.steps.trust import trusted
+from postroom.steps.trust import Client, client, trusted
 
 HOSTS = ("mx.example.com", "store.example.com.", "10.0.0.7")
 OUTSIDE = "Received: from evil.example (evil.example [203.0.113.9]) by mx.example.com (Postfix) with ESMTPS id 1; x"
@@ -93,3 +93,41 @@ def test_a_field_that_only_looks_like_ours_is_not(received: str) -> None:
 
 def test_a_monstrous_field_is_nobodys() -> None:
     assert believed("A: 1", "Received: by mx.example.com " + "(" * 60_000, "B: forged") == ["A"]
+
+
+def came(*fields: str, hosts: tuple[str, ...] = HOSTS) -> Client | None:
+    return client(parse("".join(f"Received: {field}\r\n" for field in fields).encode() + b"\r\n").headers, hosts)
+
+
+@pytest.mark.parametrize(
+    ("received", "address", "helo"),
+    [
+        ("from helo.example (seen.example [203.0.113.9]) by mx.example.com (Postfix); x", "203.0.113.9", "helo.example"),
+        ("from seen.example ([203.0.113.9] helo=helo.example) by mx.example.com; x", "203.0.113.9", "helo.example"),
+        ("from [203.0.113.9] (helo=helo.example) by mx.example.com; x", "203.0.113.9", "helo.example"),
+        ("from unknown (HELO helo.example) (203.0.113.9) by mx.example.com with SMTP; x", "203.0.113.9", "helo.example"),
+        ("from helo.example (seen.example [203.0.113.9] (may be forged)) by mx.example.com; x", "203.0.113.9", "helo.example"),
+        ("from helo.example (203.0.113.9) by mx.example.com with Microsoft SMTP Server; x", "203.0.113.9", "helo.example"),
+        ("from helo.example (unknown [IPv6:2001:DB8::9]) by mx.example.com; x", "2001:db8::9", "helo.example"),
+        ("from [203.0.113.9] (unknown [203.0.113.9]) by mx.example.com; x", "203.0.113.9", "203.0.113.9"),
+    ],
+    ids=["Postfix", "Exim", "Exim without a name", "qmail", "Sendmail", "Microsoft", "IPv6", "a literal"],
+)  # fmt: skip
+def test_who_came_is_told_by_the_host_that_saw_it(received: str, address: str, helo: str) -> None:
+    inner = "from mx.example.com (mx.example.com [10.0.0.2]) by store.example.com with LMTP; x"
+    assert came(inner, received, "from x (x [192.0.2.1]) by mx.example.com; forged") == Client(address, helo)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        [],
+        ["from a (a [203.0.113.9]) by other.example; x"],
+        ["from localhost (localhost [127.0.0.1]) by mx.example.com; x", "from a (a [203.0.113.9]) by other.example; x"],
+        ["from evil.example by mx.example.com; x"],
+        ["by mx.example.com (Postfix, from userid 0) id 1; x"],
+    ],
+    ids=["no field", "not ours", "written on our host", "no address", "made there"],
+)
+def test_where_no_host_of_ours_saw_an_address_nobody_is_known(fields: list[str]) -> None:
+    assert came(*fields) is None

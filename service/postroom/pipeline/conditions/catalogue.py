@@ -4,7 +4,19 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Kind = Literal[
-    "address", "text", "number", "size", "age", "time", "hours", "weekday", "truth", "attachment", "spam", "script"
+    "address",
+    "text",
+    "number",
+    "size",
+    "age",
+    "time",
+    "hours",
+    "weekday",
+    "truth",
+    "attachment",
+    "spam",
+    "auth",
+    "script",
 ]
 
 
@@ -67,6 +79,12 @@ CATALOGUE: Final = (
         "spam",
         "What the step `spam` found: the score, or `score`, `verdict` and `symbol`.",
         '{spam: {score: ">= 6", verdict: spam, symbol: "BAYES_*"}}',
+    ),
+    Entry(
+        "auth",
+        "auth",
+        "What the step `authenticate` found: `dkim`, `spf`, `dmarc`, `arc`, and the sender's `policy`.",
+        "{auth: {dmarc: fail, policy: [quarantine, reject]}}",
     ),
     Entry(
         "script",

@@ -44,7 +44,7 @@ Parts: Final[dict[str, Callable[[fields.Mailbox], Sequence[Text]]]] = {
 MOMENTS: Final = ("date", "received", "time", "weekday")
 FIELDS: Final = (
     *fields.ADDRESSES, *fields.TEXTS, *fields.BOOLS, *MOMENTS,
-    "attachment", "attachments", "size", "age", "spam", "script",
+    "attachment", "attachments", "size", "age", "spam", "auth", "script",
 )  # fmt: skip
 JOINS: Final = ("all", "any", "not")
 DEEPEST: Final = 100  # keys and list places that lead to a condition
@@ -291,6 +291,21 @@ class _Compiler:
                 parts.append(self.text("spam.symbol", value, place, _symbols, fact="spam"))
             else:
                 self.read.unknown(place, "part of spam", str(word), ("score", "verdict", "symbol"))
+                parts.append(None)
+        return self.together(parts, trail)
+
+    def _auth(self, data: object, trail: Trail) -> Condition | None:
+        """Text on each result, by the method's name."""
+        if not isinstance(data, dict):
+            self.read.wrong(trail, "name the method and its result: `auth: {dmarc: fail}`")
+            return None
+        parts: list[Condition | None] = []
+        for word, value in data.items():
+            place = (*trail, str(word))
+            if word in fields.AUTH:
+                parts.append(self.text(f"auth.{word}", value, place, fields.AUTH[word], fact="auth"))
+            else:
+                self.read.unknown(place, "method", str(word), tuple(fields.AUTH))
                 parts.append(None)
         return self.together(parts, trail)
 

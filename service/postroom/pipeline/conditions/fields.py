@@ -150,6 +150,24 @@ TEXTS: Final[dict[str, Callable[[View], tuple[Text, ...]]]] = {
 }
 """All but `header.<Name>`."""
 
+
+def _auth(method: str) -> Callable[[View], Sequence[Text] | None]:
+    def result(view: View) -> Sequence[Text] | None:
+        auth = view.facts.auth
+        found: str | None = None if auth is None else getattr(auth, method)
+        if found is None:
+            # Of a domain that asks for nothing that is known.
+            return () if method == "policy" and auth is not None and auth.dmarc is not None else None
+        return texts([found])
+
+    return result
+
+
+AUTH: Final[dict[str, Callable[[View], Sequence[Text] | None]]] = {
+    method: _auth(method) for method in ("dkim", "spf", "dmarc", "arc", "policy")
+}
+"""None while no step has said."""
+
 INDEXED: Final = frozenset({*ADDRESSES, "subject", "list-id", "message-id"})
 """Fields by whose globs rules are looked up: they change only with the message. So do headers."""
 

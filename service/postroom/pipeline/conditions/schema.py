@@ -36,6 +36,7 @@ def condition_schema() -> Schema:
         "spam": {
             "anyOf": [compared, _object({"score": compared, "verdict": _TEXT, "symbol": _TEXT})],
         },
+        "auth": _object(dict.fromkeys(fields.AUTH, _TEXT)),
         "script": {
             "type": "object",
             "additionalProperties": {

@@ -67,7 +67,7 @@ class Template:
 
     @property
     def facts(self) -> frozenset[str]:
-        """Facts that it shows, as `Step.gives` names them: `spam`, `duplicate`, `tag`, `script.NAME`."""
+        """Facts that it shows, as `Step.gives` names them: `spam`, `auth`, `duplicate`, `tag`, `script.NAME`."""
         return frozenset(_fact(path) for path in self._paths if path[0] == "facts" and len(path) > 1)
 
     @property

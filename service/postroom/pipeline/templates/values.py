@@ -14,7 +14,8 @@ ADDRESS: Final = frozenset({"spec", "name", "local", "domain", "detail"})
 MOMENT: Final = frozenset({"year", "month", "day", "hour", "minute", "second", "date", "time", "week", "weekday"})
 ATTACHMENT: Final = frozenset({"name", "type", "size"})
 SPAM: Final = frozenset({"score", "verdict", "symbols"})
-FACTS: Final = frozenset({"spam", "duplicate", "tags", "script"})
+AUTH: Final = frozenset({"dkim", "spf", "dmarc", "arc", "policy"})
+FACTS: Final = frozenset({"spam", "auth", "duplicate", "tags", "script"})
 DIRECTIVES: Final = frozenset("aAbBdHIjmMpSuVGyY%")
 
 
@@ -102,13 +103,14 @@ def moment(at: datetime, zone: tzinfo) -> Moment:
 
 def _facts(facts: Facts) -> Mapping[str, object]:
     """Facts as nested mappings; what is unknown is empty text."""
-    spam = facts.spam
+    spam, auth = facts.spam, facts.auth
     told = {
         "spam": {
             "score": "" if spam is None or spam.score is None else spam.score,
             "verdict": "" if spam is None or spam.verdict is None else spam.verdict,
             "symbols": () if spam is None else spam.symbols,
         },
+        "auth": {name: ("" if auth is None else getattr(auth, name)) or "" for name in AUTH},
         "duplicate": "" if facts.duplicate is None else facts.duplicate,
         "tags": facts.tags,
         "script": dict(facts.script),
@@ -141,6 +143,7 @@ ATTRIBUTES: Final[Mapping[str, frozenset[str] | None]] = {
     "attachment": ATTACHMENT,
     "facts": FACTS,
     "facts.spam": SPAM,
+    "facts.auth": AUTH,
     "facts.script": None,
     "match": None,
 }
