@@ -160,6 +160,8 @@ def make_tools(settings: Settings, state: Path, memory: Memory) -> Tools:
         trust=settings.trusted,
         limits=settings.limits.parser,
         match_limit=settings.limits.match,
+        scanners=settings.scanning,
+        bayes=state / "bayes",
     )
 
 

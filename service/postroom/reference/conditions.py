@@ -16,6 +16,7 @@ KINDS: Final[dict[Kind, str]] = {
     "truth": "`true` or `false`.",
     "attachment": "Patterns on its name, or a mapping.",
     "spam": "A number, or a mapping.",
+    "virus": "`true` or `false`, or a mapping.",
     "script": "Truth values, numbers and comparisons, patterns: as the script answers.",
 }
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from postroom.pipeline.view import Facts, Spam
+from postroom.pipeline.view import Facts, Spam, Virus
 from postroom.reference.entries import entries, table
 from postroom.settings.cases import AttachmentText, Case, ShortMessage
 from postroom.settings.pipelines import PipelineText, RuleText
@@ -18,6 +18,7 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "`attachments` of its message": AttachmentText,
     "`facts` of a test": Facts,
     "`spam` of its facts": Spam,
+    "`virus` of its facts": Virus,
 }
 
 

@@ -23,6 +23,7 @@ TEXTS: Final = {
     "match": "the named groups of the patterns under this rule's `when`; of several the last",
     "facts": "what earlier steps found",
     "facts.spam": "what the step `spam` found",
+    "facts.virus": "what the step `virus` found",
     "facts.script": "what scripts answered, by their names",
     "attachment": "the attachment that `extract` names a file for",
 }

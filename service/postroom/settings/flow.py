@@ -11,7 +11,7 @@ from postroom.settings.pipelines import PipelineFile, RuleEntry
 from postroom.suggestions import suggestion
 
 Facts = frozenset[str]
-_GIVERS = {"spam": "`spam`", "duplicate": "`duplicate`", "tag": "`tag`", "script": "`script`"}
+_GIVERS = {"spam": "`spam`", "virus": "`virus`", "duplicate": "`duplicate`", "tag": "`tag`", "script": "`script`"}
 
 
 @dataclass(frozen=True, slots=True)

@@ -17,6 +17,7 @@ STEPS: Final = {
     "tag": "tag:TagStep",
     "duplicate": "duplicate:DuplicateStep",
     "spam": "spam:SpamStep",
+    "virus": "virus:VirusStep",
     "script": "script:ScriptStep",
     "subject": "subject:SubjectStep",
     "header": "header:HeaderStep",

@@ -84,6 +84,8 @@ BAD: list[tuple[str, object, str, str]] = [
     ("an hour YAML made a number", {"time": 1320}, "when.time", "in quotes"),
     ("an empty part of the day", {"time": "05:00-05:00"}, "when.time", "is empty"),
     ("no such weekday", {"weekday": "monday"}, "when.weekday", "mon, tue, wed"),
+    ("unknown part of virus", {"virus": {"names": "x"}}, "when.virus.names", "did you mean `name`?"),
+    ("virus, text", {"virus": "Eicar"}, "when.virus", "true"),
     ("no score", {"spam": "high"}, "when.spam", "a number is expected"),
     ("script without a name", {"script": "ocr"}, "when.script", "name the script"),
     ("script without a key", {"script": {"ocr": "de"}}, "when.script", "name the script"),

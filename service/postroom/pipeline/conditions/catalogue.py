@@ -4,7 +4,19 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 Kind = Literal[
-    "address", "text", "number", "size", "age", "time", "hours", "weekday", "truth", "attachment", "spam", "script"
+    "address",
+    "text",
+    "number",
+    "size",
+    "age",
+    "time",
+    "hours",
+    "weekday",
+    "truth",
+    "attachment",
+    "spam",
+    "virus",
+    "script",
 ]
 
 
@@ -65,6 +77,12 @@ CATALOGUE: Final = (
         "spam",
         "What the step `spam` found: the score, or `score`, `verdict` and `symbol`.",
         '{spam: {score: ">= 6", verdict: spam, symbol: "BAYES_*"}}',
+    ),
+    Entry(
+        "virus",
+        "virus",
+        "What the step `virus` found: whether there is one, or `found` and `name`.",
+        '{virus: {name: "*Phishing*"}}',
     ),
     Entry(
         "script",

@@ -36,6 +36,7 @@ def condition_schema() -> Schema:
         "spam": {
             "anyOf": [compared, _object({"score": compared, "verdict": _TEXT, "symbol": _TEXT})],
         },
+        "virus": {"anyOf": [boolean, _object({"found": boolean, "name": _TEXT})]},
         "script": {
             "type": "object",
             "additionalProperties": {

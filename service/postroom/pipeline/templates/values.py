@@ -14,7 +14,8 @@ ADDRESS: Final = frozenset({"spec", "name", "local", "domain", "detail"})
 MOMENT: Final = frozenset({"year", "month", "day", "hour", "minute", "second", "date", "time", "week", "weekday"})
 ATTACHMENT: Final = frozenset({"name", "type", "size"})
 SPAM: Final = frozenset({"score", "verdict", "symbols"})
-FACTS: Final = frozenset({"spam", "duplicate", "tags", "script"})
+VIRUS: Final = frozenset({"found", "names"})
+FACTS: Final = frozenset({"spam", "virus", "duplicate", "tags", "script"})
 DIRECTIVES: Final = frozenset("aAbBdHIjmMpSuVGyY%")
 
 
@@ -109,6 +110,10 @@ def _facts(facts: Facts) -> Mapping[str, object]:
             "verdict": "" if spam is None or spam.verdict is None else spam.verdict,
             "symbols": () if spam is None else spam.symbols,
         },
+        "virus": {
+            "found": "" if facts.virus is None else facts.virus.found,
+            "names": () if facts.virus is None else facts.virus.names,
+        },
         "duplicate": "" if facts.duplicate is None else facts.duplicate,
         "tags": facts.tags,
         "script": dict(facts.script),
@@ -141,6 +146,7 @@ ATTRIBUTES: Final[Mapping[str, frozenset[str] | None]] = {
     "attachment": ATTACHMENT,
     "facts": FACTS,
     "facts.spam": SPAM,
+    "facts.virus": VIRUS,
     "facts.script": None,
     "match": None,
 }
