@@ -180,6 +180,8 @@ def make_tools(settings: Settings, state: Path, memory: Storage) -> Tools:
         srs=LazySrs(settings.srs) if settings.srs else None,
         secrets={name: partial(_first, settings, name) for name in settings.secrets},
         addresses={name: mailbox.ours for name, mailbox in settings.mailboxes.items()},
+        scanners=settings.scanning,
+        bayes=state / "bayes",
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from postroom.errors import Temporary
 from postroom.message import Limits
@@ -72,6 +72,24 @@ def _nobody() -> Resolver:
     raise Temporary("there is no resolver here")
 
 
+class Scanner(Model):
+    """A server that looks at messages: `http://HOST:PORT`, `tcp://HOST:PORT` or `unix:/PATH`. `timeout`: in all.
+    `largest`: octets of a message that it is asked about.
+    """
+
+    url: str
+    timeout: timedelta = timedelta(seconds=30)
+    largest: int = 25_000_000
+
+
+class Scanners(Model):
+    """The servers that scanning steps ask."""
+
+    rspamd: Scanner = Scanner(url="http://127.0.0.1:11333")
+    spamd: Scanner = Scanner(url="tcp://127.0.0.1:783")
+    clamd: Scanner = Scanner(url="unix:/run/clamav/clamd.ctl")
+
+
 @dataclass(frozen=True, kw_only=True)
 class Tools:
     """The context object: values, clocks and stores. `given` replaces every scanner that leaves the process."""
@@ -84,6 +102,10 @@ class Tools:
     memory: Memory
     trust: Trust = field(default_factory=Trust)
     limits: Limits = field(default_factory=Limits)
+    scanners: Scanners = field(default_factory=Scanners)
+    bayes: Path | None = None  # what `postroom learn` taught lies below
+    explains: bool = False  # remarks may hold words of the message: they are shown, not stored
+    shelf: dict[str, Any] = field(default_factory=dict)  # what steps keep open between messages
     match_limit: int = 1_000_000  # octets of a body that patterns see
     given: Facts | None = None
     secrets: Mapping[str, Callable[[], str]] = field(default_factory=dict)

@@ -11,7 +11,14 @@ from postroom.settings.pipelines import PipelineFile, RuleEntry
 from postroom.suggestions import suggestion
 
 Facts = frozenset[str]
-_GIVERS = {"spam": "`spam`", "auth": "`authenticate`", "duplicate": "`duplicate`", "tag": "`tag`", "script": "`script`"}
+_GIVERS = {
+    "spam": "`spam`",
+    "virus": "`virus`",
+    "auth": "`authenticate`",
+    "duplicate": "`duplicate`",
+    "tag": "`tag`",
+    "script": "`script`",
+}
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from pydantic import (
 from postroom.logs import Format, Level
 from postroom.message.limits import DEFAULT_LIMITS, Limits
 from postroom.model import Model
-from postroom.pipeline.tools import Trust
+from postroom.pipeline.tools import Scanner, Scanners, Trust
 from postroom.settings.document import Source
 from postroom.settings.mailboxes import AnyMailbox, StdinMailbox
 from postroom.settings.passwords import WithPassword
@@ -31,6 +31,7 @@ from postroom.units import Duration, Size
 
 # Built once, as parts of Settings: each `postroom filter` is a new process and reads its settings.
 SETTINGS = ConfigDict(alias_generator=kebab, defer_build=True)
+_HOST_PORT = r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}"
 _URL_PASSWORD = re.compile(r"[a-z0-9+]+://[^/?#]*:[^/?#]*@|[?&]password=")
 
 
@@ -53,6 +54,18 @@ def _queue_url(url: str) -> str:
         raise ValueError("a password does not belong into the URL: use `password-file` or another `password` key")
     if not re.match(r"memory://$|rediss?://.|redis\+socket://.", url):
         raise ValueError("must be `memory://`, `redis://HOST:PORT/NUMBER`, `rediss://…` or `redis+socket:///PATH`")
+    return url
+
+
+def _rspamd_url(url: str) -> str:
+    if not re.fullmatch(rf"http://{_HOST_PORT}/?|unix:/.+", url):
+        raise ValueError("must be `http://HOST:PORT` or `unix:/PATH`")
+    return url
+
+
+def _socket_url(url: str) -> str:
+    if not re.fullmatch(rf"tcp://{_HOST_PORT}|unix:/.+", url):
+        raise ValueError("must be `tcp://HOST:PORT` or `unix:/PATH`")
     return url
 
 
@@ -164,6 +177,50 @@ class TrustLine(Model):
     authserv_id: tuple[str, ...] = Field(default=(), description="Authentication-Results of these are believed.")
 
 
+class RspamdSettings(Model):
+    """Rspamd's normal worker, asked by `spam: rspamd`."""
+
+    model_config = SETTINGS
+
+    url: Annotated[str, AfterValidator(_rspamd_url)] = Field(
+        default="http://127.0.0.1:11333", description="`http://HOST:PORT` or `unix:/PATH`."
+    )
+    timeout: Duration = Field(default=timedelta(seconds=30), description="The longest wait for an answer, in all.")
+    largest: Size = Field(default=25_000_000, description="Larger messages are not asked about.")
+
+
+class SpamdSettings(RspamdSettings):
+    """SpamAssassin's spamd, asked by `spam: spamd`."""
+
+    url: Annotated[str, AfterValidator(_socket_url)] = Field(
+        default="tcp://127.0.0.1:783", description="`tcp://HOST:PORT` or `unix:/PATH`."
+    )
+    largest: Size = Field(default=1_000_000, description="Larger messages are not asked about: it would take long.")
+
+
+class ClamdSettings(RspamdSettings):
+    """ClamAV's clamd, asked by `virus`."""
+
+    url: Annotated[str, AfterValidator(_socket_url)] = Field(
+        default="unix:/run/clamav/clamd.ctl", description="`tcp://HOST:PORT` or `unix:/PATH`."
+    )
+    largest: Size = Field(
+        default=25_000_000, description="Its own StreamMaxLength; larger messages are not asked about."
+    )
+
+
+class ScannerSettings(Model):
+    """Servers that look at messages; who can read on the way reads all mail, so keep them near."""
+
+    model_config = SETTINGS
+
+    rspamd: RspamdSettings = Field(
+        default_factory=RspamdSettings.model_construct, description="Rspamd's normal worker."
+    )
+    spamd: SpamdSettings = Field(default_factory=SpamdSettings.model_construct, description="SpamAssassin's spamd.")
+    clamd: ClamdSettings = Field(default_factory=ClamdSettings.model_construct, description="ClamAV's clamd.")
+
+
 class LimitSettings(Model):
     """Bounds that hostile messages meet; past one a message is cut, never lost."""
 
@@ -253,6 +310,9 @@ class Settings(Model):
         description="How long finished messages stay in ledger and spool.",
     )
     trust: TrustLine = Field(default_factory=TrustLine.model_construct, description="Whose header lines are believed.")
+    scanners: ScannerSettings = Field(
+        default_factory=ScannerSettings.model_construct, description="Servers that look at messages."
+    )
     limits: LimitSettings = Field(
         default_factory=LimitSettings.model_construct, description="Bounds that hostile messages meet."
     )
@@ -292,6 +352,13 @@ class Settings(Model):
     def trusted(self) -> Trust:
         """`trust` as steps take it."""
         return Trust(hosts=self.trust.hosts, authserv_id=self.trust.authserv_id)
+
+    @property
+    def scanning(self) -> Scanners:
+        """`scanners` as steps take them."""
+        return Scanners(
+            **{name: Scanner(url=one.url, timeout=one.timeout, largest=one.largest) for name, one in self.scanners}
+        )
 
     def pipeline_of(self, mailbox: str) -> str | None:
         """The pipeline that a mailbox's messages go through. Raises KeyError for an unknown mailbox."""

@@ -18,6 +18,7 @@ STEPS: Final = {
     "duplicate": "duplicate:DuplicateStep",
     "spam": "spam:SpamStep",
     "authenticate": "authenticate:AuthenticateStep",
+    "virus": "virus:VirusStep",
     "script": "script:ScriptStep",
     "subject": "subject:SubjectStep",
     "header": "header:HeaderStep",
