@@ -43,7 +43,9 @@ bench: env
 	$(BIN)/python benchmarks/rules.py
 	$(BIN)/python benchmarks/ledger.py
 	$(BIN)/python benchmarks/filter.py
+	$(BIN)/python benchmarks/lmtp.py
+	$(BIN)/python benchmarks/deliver.py
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \
-	  --extra postgresql --group dev --group bench pyproject.toml -o requirements.lock
+	  --extra notify --extra postgresql --group dev --group bench pyproject.toml -o requirements.lock

@@ -31,7 +31,7 @@ logs: {{level: warning}}
 spool: {{min-free: 0}}
 mailboxes:
   local:
-    url: lmtp://127.0.0.1:{port}
+    url: {url}
     pipeline: procmail-style
     recipients: [{{to: "*", store: "mail/{{{{ recipient.local }}}}"}}]
 """
@@ -62,18 +62,32 @@ class Server:
 
 
 @contextmanager
-def postroom(home: Path) -> Iterator[Server]:
+def postroom(home: Path, url: str = "") -> Iterator[Server]:
+    """The service with one listener, on a free port where no URL is given."""
     home.mkdir()
     [port] = dovecot.free_ports(1)
-    (home / "postroom.yaml").write_text(SETTINGS.format(pipelines=ROOT / "pipelines", port=port))
+    url = url or f"lmtp://127.0.0.1:{port}"
+    (home / "postroom.yaml").write_text(SETTINGS.format(pipelines=ROOT / "pipelines", url=url))
     command = [sys.executable, "-m", "postroom", "run", "--config", home / "postroom.yaml"]
     process = subprocess.Popen(command, cwd=home, stderr=(home / "log").open("wb"))
     try:
-        dovecot.await_port(port, process)
+        await_listener(url, process)
         yield Server(port, home / "mail", process.pid)
     finally:
         process.terminate()
         process.wait(60)
+
+
+def await_listener(url: str, process: subprocess.Popen[bytes]) -> None:
+    scheme, _, rest = url.partition(":")
+    if scheme == "lmtp":
+        dovecot.await_port(int(rest.rpartition(":")[2]), process)
+        return
+    end = time.monotonic() + 60
+    while not Path(rest).exists():
+        if process.poll() is not None or time.monotonic() > end:
+            raise RuntimeError("the service did not start")
+        time.sleep(0.02)
 
 
 def measure(report: Report, case: str, server: Server, directory: Path, connections: int, users: int) -> None:

@@ -8,6 +8,7 @@ from itertools import count
 from types import ModuleType
 
 import pytest
+from hypothesis import settings
 
 from servers import dovecot as dovecots
 from servers import postgresql as databases
@@ -17,6 +18,9 @@ from servers.postgresql import Database
 from servers.redis import Redis
 
 _NUMBERS = count(1)
+# How long a case takes says something about the machine; benchmarks measure.
+settings.register_profile("postroom", deadline=None)
+settings.load_profile("postroom")
 
 
 @pytest.hookimpl(tryfirst=True)

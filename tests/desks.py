@@ -47,6 +47,9 @@ class MemoryDesk:
     async def room(self) -> None:
         pass
 
+    async def busy(self) -> bool:
+        return State.RECEIVED in self.states.values()
+
     async def take(self, batch: Batch) -> tuple[Recorded | Refused, ...]:
         self.takes.count()
         self.batches.append(batch)

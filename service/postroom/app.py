@@ -1,30 +1,34 @@
 """The composition root: settings become ledger, spool, tools and worker, and nothing else builds these."""
 
+import hashlib
+import hmac
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache
+from functools import cache, partial
 from mmap import mmap
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from postroom.errors import Permanent, PostroomError, Temporary
 from postroom.ledger import Ledger, Retention
 from postroom.logs import StandardError
 from postroom.pipeline.tools import Memory, Reservation, Tools
 from postroom.pipeline.view import Home
+from postroom.servers import Servers, make_resolver
 from postroom.settings import Settings, load, load_pipelines
 from postroom.settings.mailboxes import Mailbox, StdinMailbox
+from postroom.settings.servers import Srs as SrsLine
 from postroom.spool import Blob, Spool, collect_orphans
 from postroom.steps.store import InPlace, Nowhere, Store
 from postroom.transports.files import explained, make_directories
 from postroom.work import Worker
 
 if TYPE_CHECKING:
-    from postroom.transports.dns import Resolver
+    from postroom.transports.srs import Srs
 
 # Longer than any one message may take. A process that is gone loses its lease at once.
 LEASE = timedelta(hours=1)
@@ -153,7 +157,13 @@ def open_ledger(settings: Settings, state: Path) -> Iterator[Ledger]:
         ledger.close()
 
 
-def make_tools(settings: Settings, state: Path, memory: Memory) -> Tools:
+class Storage(Memory, Protocol):
+    """What the ledger, or something in its place, keeps for steps and servers."""
+
+    def spend(self, name: str, tokens: int, per_minute: int) -> timedelta: ...
+
+
+def make_tools(settings: Settings, state: Path, memory: Storage) -> Tools:
     """The context of steps and effects."""
     return Tools(
         clock=lambda: datetime.now(UTC),
@@ -166,16 +176,20 @@ def make_tools(settings: Settings, state: Path, memory: Memory) -> Tools:
         limits=settings.limits.parser,
         match_limit=settings.limits.match,
         resolver=cache(lambda: make_resolver(settings)),
+        servers=Servers(settings, memory.spend),
+        seal=SiteSeal(settings, state),
+        srs=LazySrs(settings.srs) if settings.srs else None,
+        secrets={name: partial(_first, settings, name) for name in settings.secrets},
+        addresses={name: mailbox.ours for name, mailbox in settings.mailboxes.items()},
+        scanners=settings.scanning,
+        bayes=state / "bayes",
     )
 
 
-def make_resolver(settings: Settings) -> "Resolver":
-    """Who answers what the DNS is asked."""
-    from postroom.settings.resolver import dns_server
-    from postroom.transports.dns import Resolver
-
-    line = settings.resolver
-    return Resolver(servers=tuple(map(dns_server, line.servers)), timeout=line.timeout)
+def _first(settings: Settings, name: str) -> str:
+    """The secret that signs, fetched now. Raises Temporary."""
+    named = settings.secrets[name]
+    return (named[0] if isinstance(named, tuple) else named).reveal().get_secret_value()
 
 
 def tidy(site: Site) -> None:
@@ -221,6 +235,54 @@ def secrets_of(settings: Settings, state: Path) -> tuple[bytes, ...]:
         return (path.read_bytes(),)
 
 
+class SiteSeal:
+    """Signs with the site's secret, which is read, and made where it has to be, when something is signed."""
+
+    def __init__(self, settings: Settings, state: Path) -> None:
+        self._settings = settings
+        self._state = state
+
+    def sign(self, text: str) -> str:
+        return _signature(secrets_of(self._settings, self._state)[0], text)
+
+    def verify(self, text: str, signature: str) -> bool:
+        if "site" not in self._settings.secrets and not (self._state / "secret").exists():
+            return False  # nothing was ever signed here
+        known = secrets_of(self._settings, self._state)
+        return True in [hmac.compare_digest(_signature(one, text), signature) for one in known]
+
+
+class LazySrs:
+    """Reads its secrets when an address is rewritten: few messages are forwarded."""
+
+    def __init__(self, line: SrsLine) -> None:
+        self._line = line
+
+    def rewritten(self, sender: str, now: datetime) -> str:
+        return self._srs.rewritten(sender, now)
+
+    def reversed(self, recipient: str, now: datetime) -> str | None:
+        if recipient.rpartition("@")[2].lower() != self._line.domain.lower():
+            return None
+        return self._srs.reversed(recipient, now)
+
+    @property
+    def _srs(self) -> "Srs":
+        from postroom.transports.srs import Srs
+
+        path = self._line.secret_file
+        with explained(path):
+            lines = path.read_bytes().split(b"\n")
+        known = tuple(line.strip() for line in lines if line.strip())
+        if not known:
+            raise Temporary(f"{path} holds no secret")
+        return Srs(domain=self._line.domain, secrets=known)
+
+
+def _signature(secret: bytes, text: str) -> str:
+    return hmac.digest(secret, text.encode("utf-8", "surrogatepass"), hashlib.sha256).hex()[:32]
+
+
 class Forgetful:
     """A memory for planning without a ledger (`explain`): it knows nothing and keeps nothing."""
 
@@ -232,3 +294,6 @@ class Forgetful:
 
     def recall(self, space: str, key: str) -> bool:
         return False
+
+    def spend(self, name: str, tokens: int, per_minute: int) -> timedelta:
+        return timedelta(0)

@@ -100,6 +100,7 @@ class MailboxDesk:
         self.largest = settings.limits.message
         self.inline = settings.spool.inline
         self.progress = Chime()
+        self._offered = 0  # arrivals that are being recorded
         self.seen = Watched(mailbox=mailbox, owner=str(office.owner), connected=False, changed_at=office.clock())
         self._office = office
 
@@ -110,7 +111,8 @@ class MailboxDesk:
         told = False
         while True:
             load = await self._office.call(self._office.ledger.load, self.mailbox)
-            if load.messages < limits.in_flight and load.octets < limits.in_flight_bytes:
+            # What is on its way into the ledger is not in it, or is counted twice.
+            if load.messages + self._offered < limits.in_flight and load.octets < limits.in_flight_bytes:
                 try:
                     await self._office.call(self._office.spool.require, 0)
                 except Temporary as error:
@@ -122,8 +124,16 @@ class MailboxDesk:
                 return
             await self.progress.wait(GLANCE)
 
+    async def busy(self) -> bool:
+        load = await self._office.call(self._office.ledger.load, self.mailbox)
+        return load.messages > 0
+
     async def take(self, batch: Batch) -> tuple[Recorded | Refused, ...]:
-        answers = await self._office.intake.take(self.mailbox, batch)
+        self._offered += len(batch.arrivals)
+        try:
+            answers = await self._office.intake.take(self.mailbox, batch)
+        finally:
+            self._offered -= len(batch.arrivals)
         for arrival, answer in zip(batch.arrivals, answers, strict=True):
             if arrival.end is not None and isinstance(answer, Recorded) and answer.new:
                 outcome: Outcome = "own" if arrival.end.outcome == "own" else "kept"

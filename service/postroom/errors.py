@@ -13,6 +13,7 @@ An error that is none of these is a bug of ours and counts as temporary.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import ClassVar
 
 
@@ -23,7 +24,11 @@ class PostroomError(Exception):
 
 
 class Temporary(PostroomError):  # noqa: N818 - reads as a verdict where it is raised
-    """A later try may work."""
+    """A later try may work. `after`: when, where whoever refused said so."""
+
+    def __init__(self, text: str = "", *, after: timedelta | None = None) -> None:
+        super().__init__(text)
+        self.after = after
 
 
 class Fenced(Temporary):
@@ -41,9 +46,14 @@ class Permanent(PostroomError):  # noqa: N818 - reads as a verdict where it is r
 
 
 class Uncertain(PostroomError):  # noqa: N818 - reads as a verdict where it is raised
-    """The effect may have been done although its confirmation was lost."""
+    """The effect may have been done although its confirmation was lost. `holds`: no further try before a person
+    looked."""
 
     temporary: ClassVar[bool] = False
+
+    def __init__(self, text: str, *, holds: bool = False) -> None:
+        super().__init__(text)
+        self.holds = holds
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import threading
 from collections import defaultdict
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, replace
 from queue import SimpleQueue
 
@@ -91,7 +91,7 @@ class Intake:
         except Exception as error:  # unknown, therefore temporary: the source still has the messages
             self._fail(mailbox, offers, Temporary(f"it could not be recorded: unexpected {type(error).__name__}"))
             return
-        # From here on they are ours.
+        # From here on they are ours, and whatever else fails must not keep anybody waiting.
         waiting = [
             answer.id
             for group in answers
@@ -99,9 +99,11 @@ class Intake:
             if isinstance(answer, Recorded) and answer.new and answer.state is State.RECEIVED and answer.id is not None
         ]
         if waiting:
-            self._ring(waiting)
+            with suppress(PostroomError):  # the sweeper finds them
+                self._ring(waiting)
         for offer, group in zip(offers, answers, strict=True):
-            self._clear(offer.batch, group)
+            with suppress(PostroomError):  # it is collected as an orphan
+                self._clear(offer.batch, group)
             offer.answer.set_result(group)
 
     def _fail(self, mailbox: str, offers: Sequence[_Offer], error: PostroomError) -> None:

@@ -85,8 +85,7 @@ class Labour:
         except Exception as error:  # the messages are in the ledger, whatever went wrong
             log.warning("work.failed", reason=type(error).__name__)
             self._give_back(claims)
-        if claims:
-            self._told({claim.row.mailbox for claim in claims})
+        self._told({claim.row.mailbox for claim in claims})
 
     def _give_back(self, claims: Sequence[Claim]) -> None:
         try:

@@ -113,6 +113,7 @@ class Bell:
         self._log = log
         self._told = told
         self._waiting: list[int] = []
+        self._open = 0  # rings that a worker of this process has not answered
         self._changed = threading.Condition()
         self._closed = False
         self._thread = threading.Thread(target=self._run, name="bell", daemon=True)
@@ -127,6 +128,10 @@ class Bell:
     def ring_again(self, ids: Sequence[int], *, reason: Ring) -> bool:
         """For messages whose time came, on a queue of their own, so that they hold up no new ones."""
         return self._send(PERFORM, ids, reason)
+
+    def answered(self) -> None:
+        """A worker in this process is done with a ring."""
+        self._open = max(0, self._open - 1)
 
     def close(self) -> None:
         """Ring for what waits, then end."""
@@ -143,9 +148,10 @@ class Bell:
                 if not self._waiting:
                     return
                 ids, self._waiting = self._waiting[: self._settings.batch], self._waiting[self._settings.batch :]
-            self._send(PROCESS, ids, "new")
-            # The next group gathers meanwhile; one message alone is not kept waiting by it.
-            time.sleep(POLLING)
+            self._open += self._send(PROCESS, ids, "new")
+            # The next group gathers meanwhile, longer while workers are busy: many messages together cost them little
+            # more than one. One alone, when all is quiet, is not kept waiting by it.
+            time.sleep(POLLING * (1 + 2 * min(self._open, self._settings.threads)))
 
     def _send(self, task: str, ids: Sequence[int], reason: Ring) -> bool:
         name = f"{self._settings.name}.{task}"

@@ -33,7 +33,7 @@ CALLS = 8  # blocking calls of all desks at a time
 TELL = 2.0  # seconds between reports to the ledger
 GLANCE = 0.5  # seconds between looks for what another process has done
 # A change of these takes a restart.
-_FIXED = ("state", "ledger", "spool", "queue", "metrics", "logs")
+_FIXED = ("state", "ledger", "spool", "queue", "metrics", "logs", "servers", "srs", "resolver")
 
 
 @dataclass(kw_only=True)
@@ -45,14 +45,15 @@ class Config:
 
 
 class Service:
-    """`watches`: the mailboxes it watches. `works`: whether it has a worker. `listen`: where metrics are."""
+    """`watches`: the mailboxes it watches; None: all, also those that a reload brings. `works`: whether it has a
+    worker. `listen`: where metrics are."""
 
     def __init__(
         self,
         config: Config,
         *,
         path: Path | None,
-        watches: Collection[str],
+        watches: Collection[str] | None,
         works: bool,
         listen: str | None,
         log: Log,
@@ -62,7 +63,7 @@ class Service:
         self._config = config
         self._path = path
         self._log = log
-        self._names = frozenset(watches)
+        self._names = None if watches is None else frozenset(watches)
         self._owner = Owner.current()
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
@@ -77,7 +78,9 @@ class Service:
         self._intake = Intake(self.ledger, self._spool, settings.limits.parser, self._bell.ring)
         stack.callback(self._intake.close)
         self._calls = stack.enter_context(ThreadPoolExecutor(CALLS, thread_name_prefix="call"))
-        self._tools = replace(make_tools(settings, state, self.ledger), stepped=self._metrics.step)
+        self._tools = replace(
+            make_tools(settings, state, self.ledger), stepped=self._metrics.step, replied=self._metrics.smtp_reply
+        )
         self._secrets = secrets_of(settings, state)
         keeper = Keeper(self.ledger, log)
         stack.callback(keeper.close)
@@ -146,7 +149,7 @@ class Service:
         wanted = {
             name: mailbox
             for name, mailbox in settings.mailboxes.items()
-            if name in self._names and mailbox.kind != "stdin"
+            if mailbox.kind != "stdin" and (self._names is None or name in self._names)
         }
         for name, (watcher, task) in list(self._watchers.items()):
             if wanted.get(name) != watcher.mailbox:
@@ -190,6 +193,7 @@ class Service:
         return Seat(home(mailbox, row.store), mailbox.is_settled_by)
 
     def _worked(self, mailboxes: Collection[str]) -> None:
+        self._bell.answered()
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._wake, mailboxes)
 
@@ -319,14 +323,16 @@ def read(path: Path | None) -> Config:
 def names(config: Config) -> Names:
     """All that may become a label."""
     pipelines = {name: frozenset(rule.name for rule in pipeline.rules) for name, pipeline in config.rules.items()}
-    return Names(mailboxes=frozenset(config.settings.mailboxes), pipelines=pipelines)
+    mailboxes, servers = frozenset(config.settings.mailboxes), frozenset(config.settings.servers)
+    return Names(mailboxes=mailboxes, servers=servers, pipelines=pipelines)
 
 
 def retention(settings: Settings) -> Retention:
     """How long what has ended is kept; sources that list what they hold have their keys remembered longer."""
     kinds = {name: mailbox.kind for name, mailbox in settings.mailboxes.items()}
     listing = frozenset(name for name, kind in kinds.items() if kind in ("imap", "pop3", "maildir"))
-    fading = frozenset(name for name, kind in kinds.items() if kind in ("imap", "maildir"))
+    # Only IMAP has a cursor. Old mail that lies in a Maildir must stay known however long it lies there.
+    fading = frozenset(name for name, kind in kinds.items() if kind == "imap")
     return Retention(
         settled=settings.retention.settled, dead=settings.retention.dead, identities=listing, fading=fading
     )

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.header import Header
 from email.utils import format_datetime
+from hashlib import sha256
 from mimetypes import MimeTypes
 from pathlib import Path
 from typing import Any, Literal
@@ -16,6 +17,7 @@ from typing import Any, Literal
 from postroom.errors import Temporary
 from postroom.message import parse
 from postroom.pipeline.outcome import Effect, Letter
+from postroom.pipeline.outgoing import Mail, Reply
 from postroom.pipeline.tools import Reservation, Tools
 from postroom.pipeline.view import Envelope, View
 
@@ -191,6 +193,35 @@ class Memory:
         return found if found is not None and found.until > self.clock() else None
 
 
+@dataclass
+class Transport:
+    """A server in memory. `replies`: what it says about a recipient, 250 where nothing stands; `sent`: all mails."""
+
+    replies: dict[str, Reply] = field(default_factory=dict)
+    holds: bool = False
+    failures: Failures = field(default_factory=Failures)
+    sent: list[Mail] = field(default_factory=list)
+
+    def send(self, mail: Mail) -> Mapping[str, Reply]:
+        self.failures.count()
+        self.sent.append(mail)
+        taken = Reply(code=250, enhanced="2.0.0", text="ok", phase="the final dot", queue_id=f"Q{len(self.sent)}")
+        return {one: self.replies.get(one, taken) for one in mail.recipients}
+
+
+@dataclass(frozen=True)
+class Seal:
+    """Signs with a word."""
+
+    word: str = "secret"
+
+    def sign(self, text: str) -> str:
+        return sha256(f"{self.word} {text}".encode()).hexdigest()[:32]
+
+    def verify(self, text: str, signature: str) -> bool:
+        return signature == self.sign(text)
+
+
 @dataclass(frozen=True)
 class Home:
     """A home like an IMAP mailbox: the watcher moves, copies and flags there, so nothing is left for the worker."""
@@ -230,6 +261,7 @@ def tools(directory: Path | None = None, **changes: Any) -> Tools:
         "files": below / "files",
         "quarantine": below / "quarantine",
         "memory": Memory(),
+        "seal": Seal(),
     }
     return Tools(**(given | changes))
 

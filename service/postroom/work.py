@@ -5,7 +5,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from mmap import mmap
 from time import perf_counter
@@ -37,6 +37,7 @@ from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Envelope, Home, View
 from postroom.settings.model import Retry
 from postroom.spool import Spool
+from postroom.transports.publishing import Together
 
 Raw: TypeAlias = bytes | mmap
 # Renewed while the work goes on; a process that is gone loses its lease at once.
@@ -77,6 +78,7 @@ class _Task:
     due: bool = True
     receipt: str | None = None
     error: str = ""
+    job: "_Job | None" = None  # whose files are published together with those of others
 
 
 @dataclass(kw_only=True)
@@ -94,6 +96,12 @@ class _Job:
     settles: Callable[[Plan], bool] | None = None  # whether the source has nothing more to do; None: never has
     keep: EffectRecord | None = None
     outcomes: list[Done | Later | Failed] = field(default_factory=list)
+    together: "Together[_Task] | None" = None  # with whose files this one's are published; None: at once
+
+    @property
+    def ordinary(self) -> list[_Task]:
+        """All but the place and what is remembered."""
+        return [task for task in self.tasks if not task.record.place and not task.effect.last]
 
     @property
     def died(self) -> bool:
@@ -108,7 +116,7 @@ class _Job:
         """Whether the source has nothing more to do once nothing waits."""
         return self.settles is None or self.settles(self.plan)
 
-    def letter(self, record: EffectRecord) -> Letter:
+    def letter(self, record: EffectRecord, *, uncertain: bool = False) -> Letter:
         row = self.claim.row
         return Letter(
             key=record.key,
@@ -118,6 +126,7 @@ class _Job:
             mailbox=row.mailbox,
             received=row.received_at,
             again=row.plan is not None or row.planned_at is not None or row.crashes > 1,
+            uncertain=uncertain,
         )
 
 
@@ -158,12 +167,7 @@ class Worker:
         with ExitStack() as stack:
             jobs = [job for claim in claims if (job := self._tried(claim, seat, inline, stack)) is not None]
             jobs = self._together(jobs, self._store)
-            for job in jobs:
-                try:
-                    self._perform(job, patient=True)
-                except Fenced:
-                    job.lost = True
-            jobs = [job for job in jobs if not job.lost]
+            jobs = self._perform_together(jobs)
             jobs = self._together(jobs, self._report)
         for job in jobs:
             self._verdict(job)
@@ -300,21 +304,52 @@ class Worker:
 
     def _perform(self, job: _Job, *, patient: bool) -> None:
         """Ordinary effects in order, each on its own; then the place, then what is remembered."""
-        ordinary = [task for task in job.tasks if not task.record.place and not task.effect.last]
-        for task in ordinary:
+        for phase in (self._ordinary, self._place, self._last):
+            phase(job, patient=patient)
+
+    def _perform_together(self, jobs: Sequence[_Job]) -> list[_Job]:
+        """The same for many, the files of each phase published together; answers those whose claims are still ours."""
+        together = Together[_Task](self._unpublished)
+        for phase in (self._ordinary, self._place, self._last):
+            for job in jobs:
+                if not job.lost:
+                    job.together = together
+                    try:
+                        phase(job, patient=True)
+                    except Fenced:
+                        job.lost = True
+                if together.is_full:
+                    together.finish()
+            together.finish()
+        return [job for job in jobs if not job.lost]
+
+    def _ordinary(self, job: _Job, *, patient: bool) -> None:
+        for task in job.ordinary:
             self._try(job, task, patient=patient)
-        if any(task.state is EffectState.PENDING for task in ordinary):
+
+    def _place(self, job: _Job, *, patient: bool) -> None:
+        if any(task.state is EffectState.PENDING for task in job.ordinary):
             return
         for task in [task for task in job.tasks if task.record.place]:
             self._try(job, task, patient=patient)
         if job.died:
             self._keep_instead(job)
-        if any(task.state is EffectState.PENDING for task in job.tasks if task.record.place):
+
+    def _last(self, job: _Job, *, patient: bool) -> None:
+        if any(task.state is EffectState.PENDING for task in job.tasks if not task.effect.last):
             return
         for task in [task for task in job.tasks if task.effect.last]:
             if job.died and task.state is EffectState.PENDING:
                 self._fail(job, task, "not remembered, because another effect failed for good")
             self._try(job, task, patient=patient)
+
+    def _unpublished(self, task: _Task, error: OSError) -> None:
+        """A file that was written could not be made durable after all."""
+        job = task.job
+        assert job is not None
+        job.outcomes = [outcome for outcome in job.outcomes if outcome.key != task.record.key]
+        task.state, task.receipt = EffectState.PENDING, None
+        self._postpone(job, task, describe(error))
 
     def _keep_instead(self, job: _Job) -> None:
         """Something failed for good: whatever the rules said, the message is kept (RFC 5228 2.10.6)."""
@@ -336,17 +371,28 @@ class Worker:
         """Do one effect if it is its turn, and note what came of it."""
         if task.state is not EffectState.PENDING or (patient and not task.due):
             return
+        tools = self.tools
+        if job.together is not None:
+            task.job, job.together.owner = job, task
+            tools = replace(tools, publish=job.together.publish)
         if not task.effect.repeatable:
+            if job.together is not None:
+                job.together.finish()  # before anything is recorded
             self.ledger.started(job.claim, task.record.key)
         began = perf_counter()
         try:
-            receipt = task.effect.perform(job.letter(task.record), self.tools)
+            receipt = task.effect.perform(job.letter(task.record, uncertain=task.uncertain), tools)
         except Fenced:
             raise
         except Permanent as error:
             self._fail(job, task, describe(error))
         except Uncertain as error:
-            self._postpone(job, task, describe(error), uncertain=True)
+            if error.holds:
+                self._fail(job, task, describe(error), uncertain=True)
+            else:
+                self._postpone(job, task, describe(error), uncertain=True)
+        except Temporary as error:
+            self._postpone(job, task, describe(error), after=error.after)
         except Exception as error:  # an unknown error is temporary; the message stays in the ledger
             self._postpone(job, task, describe(error))
         else:
@@ -355,16 +401,20 @@ class Worker:
             self.log.info("effect.done", message=job.claim.id, word=task.effect.word)
         self.meter.effect(task.effect.word, _result(job.outcomes[-1]), perf_counter() - began)
         if not task.effect.repeatable:
+            if job.together is not None:
+                job.together.finish()
             self._flush(job)
 
-    def _postpone(self, job: _Job, task: _Task, error: str, *, uncertain: bool = False) -> None:
+    def _postpone(
+        self, job: _Job, task: _Task, error: str, *, uncertain: bool = False, after: timedelta | None = None
+    ) -> None:
         now = self.tools.clock()
         # Keeping is the last resort and never given up.
         if now - job.planned_at > self.retry.for_ and task.tries and task.effect.word != "keep":
             self._fail(job, task, f"given up: {error}", uncertain=uncertain)
             return
         task.error = error
-        at = now + delay(self.retry, task.tries)
+        at = now + (delay(self.retry, task.tries) if after is None else min(after, self.retry.most))
         job.outcomes.append(Later(key=task.record.key, error=error, at=at, uncertain=uncertain))
         event: Event = "effect.uncertain" if uncertain else "effect.later"
         self.log.info(event, message=job.claim.id, word=task.effect.word)

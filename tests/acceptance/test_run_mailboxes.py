@@ -133,6 +133,21 @@ def test_a_service_brings_everything_where_it_should_be_and_drains_on_sigterm(
     assert left(dovecot, user) == 0
 
 
+def test_a_mailbox_that_a_reload_brings_is_watched(site: Site) -> None:
+    settings = (
+        'state: state\npipelines: pipelines\nmetrics: {listen: none}\nmailboxes:\n  first: {url: "maildir:first"}\n'
+    )
+    settings = settings.replace('first"}', 'first", pipeline: main}')
+    site.settings(settings)
+    site.pipeline(PIPELINE)
+    with running(site) as process:
+        until((site.root / "first/new").is_dir, process, site)
+        site.settings(settings + '  second: {url: "maildir:second", pipeline: main, start: all}\n')
+        put(site.root / "second", "1.note.host", letter("note", 1))
+        process.send_signal(signal.SIGHUP)
+        until(lambda: ended(site) == {"second": 1}, process, site)
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_a_service_that_is_killed_again_and_again_loses_and_doubles_nothing(
     site: Site, dovecot: Dovecot, user: str, seed: int

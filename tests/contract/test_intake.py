@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Engine, event
+from sqlalchemy import Connection, Engine, event
 
 from postroom.errors import Temporary
 from postroom.intake import Intake
@@ -93,6 +93,40 @@ async def test_the_blob_of_a_known_message_is_removed(intake: Intake, spool: Spo
     await intake.take("m", Batch(arrivals=(arrival("k", kept),)))
     await intake.take("m", Batch(arrivals=(arrival("k", extra),)))
     assert list(spool.listing(datetime.now(UTC))) == [kept.name]
+
+
+async def test_a_blob_that_cannot_be_removed_does_not_end_the_intake(intake: Intake, spool: Spool) -> None:
+    await intake.take("m", Batch(arrivals=(arrival("k", spool.write([b"Subject: a\n\n"])),)))
+    extra = spool.write([b"Subject: a\n\n"])
+
+    def lost(_connection: Connection) -> None:
+        # A directory cannot be unlinked, whoever asks.
+        path = next(spool._directory.glob(f"*/{extra.name}"), None)
+        if path is not None and path.is_file():
+            path.unlink()
+            path.mkdir()
+
+    event.listen(Engine, "commit", lost)
+    try:
+        [known] = await intake.take("m", Batch(arrivals=(arrival("k", extra),)))
+    finally:
+        event.remove(Engine, "commit", lost)
+    assert isinstance(known, Recorded)
+    [next_one] = await asyncio.wait_for(intake.take("m", Batch(arrivals=(arrival("next"),))), 60)
+    assert isinstance(next_one, Recorded)
+
+
+async def test_a_ring_that_fails_does_not_end_the_intake(ledger: Ledger, spool: Spool) -> None:
+    def away(ids: Sequence[int]) -> None:
+        raise Temporary("the ledger is locked")
+
+    intake = Intake(ledger, spool, Limits(), away)
+    try:
+        for key in "ab":
+            [answer] = await asyncio.wait_for(intake.take("m", Batch(arrivals=(arrival(key),))), 60)
+            assert isinstance(answer, Recorded)
+    finally:
+        intake.close()
 
 
 async def test_a_value_that_the_database_refuses_costs_only_its_own_arrival(intake: Intake, rings: Rings) -> None:

@@ -22,6 +22,13 @@ POSTROOM = ".venv/bin/postroom"
 BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Where the names in the picture of ARCHITECTURE.md live.
 NAMES = {
+    "Bell": "postroom.queue:Bell",
+    "Intake": "postroom.intake:Intake",
+    "Keeper": "postroom.labour:Keeper",
+    "Labour": "postroom.labour:Labour",
+    "MailboxDesk": "postroom.desk:MailboxDesk",
+    "Source": "postroom.sources:Source",
+    "Sweeper": "postroom.sweeper:Sweeper",
     "Ledger": "postroom.ledger:Ledger",
     "Worker": "postroom.work:Worker",
     "Effect": "postroom.pipeline.outcome:Effect",
@@ -85,7 +92,17 @@ def test_the_readme_has_examples_of_each_kind() -> None:
     assert len(commands()) >= 4
 
 
-@pytest.mark.parametrize("text", blocks("yaml"), ids=lambda text: text.splitlines()[0])
+@pytest.mark.parametrize("text", [text for text in blocks("yaml") if "mailboxes:" in text], ids=["settings"])
+def test_settings_in_the_readme_are_right_and_of_ten_lines(checkout: Path, text: str) -> None:
+    file = checkout / "config" / "readme.yaml"
+    file.write_text(text)
+    done = run(checkout, f"{POSTROOM} check --config {file}")
+    assert (done.returncode, len(text.splitlines())) == (0, 10), done.stdout
+
+
+@pytest.mark.parametrize(
+    "text", [text for text in blocks("yaml") if "mailboxes:" not in text], ids=lambda text: text.splitlines()[0]
+)
 def test_a_pipeline_in_the_readme_is_one(tmp_path: Path, text: str) -> None:
     data = yaml.safe_load(text)
     file = tmp_path / f"{data['name']}.yaml"
@@ -112,7 +129,7 @@ def test_the_commands_of_a_document_run_one_after_the_other(checkout: Path, docu
 
 
 def test_every_command_that_the_readme_lists_is_there_and_none_is_missing(checkout: Path) -> None:
-    table = re.findall(r"^\| (`.*?) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
+    table = re.findall(r"^\| (`postroom .*?) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     listed = {name for row in table for name in re.findall(r"`(?:postroom )?([a-z]+)", row)}
     done = run(checkout, f"{POSTROOM} --help")
     assert listed == set(re.findall(r"^[│ |]*([a-z]+) {2,}\w", done.stdout, re.MULTILINE))

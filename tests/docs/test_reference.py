@@ -115,7 +115,11 @@ def test_every_setting_has_its_heading_or_its_row_and_a_description() -> None:
         assert f"`{entry.name}`" in headings("settings.md")
         assert entry.text
         if isinstance(inner := field.annotation, type) and hasattr(inner, "model_fields"):
-            assert rows(section("settings.md", f"`{entry.name}`")) == {one.name for one in entries(inner)}
+            nested = {one.name for one in entries(inner)}
+            for within in inner.model_fields.values():
+                if isinstance(deeper := within.annotation, type) and hasattr(deeper, "model_fields"):
+                    nested |= {one.name for one in entries(deeper)}
+            assert rows(section("settings.md", f"`{entry.name}`")) == nested
 
 
 def test_every_kind_of_mailbox_has_its_heading_and_all_its_keys() -> None:

@@ -49,6 +49,10 @@ class Site:
         """Messages in the order in which they were recorded."""
         return list(reversed(self.ledger.find(Query(states=states, limit=10_000))))
 
+    def work_off(self) -> None:
+        """Work on all that waits."""
+        self.work([row.id for row in self.rows(State.RECEIVED, State.PLANNED)])
+
     def ends(self) -> list[str | None]:
         """How all messages ended; the state of those that have not."""
         return [row.outcome if row.state is State.SETTLED else row.state.value for row in self.rows()]

@@ -85,6 +85,30 @@ async def test_a_server_that_never_answers_done_is_given_up() -> None:
                 await imap.idle(attention, 30)
 
 
+async def test_an_answer_that_only_trickles_is_given_up_in_the_end() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.log_in()
+        await peer.command("SELECT")
+        while True:
+            peer.send("* OK still here")
+            await peer.writer.drain()
+            await asyncio.sleep(0.02)
+
+    assert (await lost_by(script, timeout="0.1s")).reason == "timeout"
+
+
+async def test_a_server_that_takes_no_more_of_a_message_is_given_up() -> None:
+    async def script(peer: Peer) -> None:
+        await peer.log_in()
+        await peer.command("APPEND")
+        peer.send("+ go ahead")
+        await asyncio.Event().wait()
+
+    async with lying(script) as liar, await Imap.open(accounts.plain(liar.port, timeout="0.3s")) as imap:
+        with pytest.raises(Lost, match="does not take"):
+            await imap.append('"INBOX"', [bytes(30_000_000)])
+
+
 async def test_a_server_that_never_greets_is_given_up() -> None:
     async def script(peer: Peer) -> None:
         await peer.hang()

@@ -86,7 +86,7 @@ async def test_an_old_uid_in_answer_to_an_open_range_is_no_new_mail(tmp_path: Pa
 
 @pytest.mark.parametrize("empty", [b"* 1 FETCH (UID 1 BODY[] NIL)", b'* 1 FETCH (UID 1 BODY[] "")', b"* 5 EXISTS"])
 async def test_a_body_that_does_not_come_is_wanted_and_no_empty_message(tmp_path: Path, empty: bytes) -> None:
-    """Complaints 7 and 19: a FETCH that returned nothing was taken for an empty message, and the mail deleted."""
+    """Others took a FETCH that returned nothing for an empty message, and deleted the mail."""
     async with lying(one_message({r"UID FETCH .*BODY\.PEEK": lambda _: [empty]})) as liar:
         account = accounts.plain(liar.port, start="all", idle="0.1s")
         async with site(tmp_path, account, MOVE) as here, here.watching():
@@ -130,7 +130,7 @@ async def test_a_size_that_counts_line_ends_twice_is_no_short_body(tmp_path: Pat
 
 
 async def test_a_short_body_is_asked_for_again_and_believed_then(tmp_path: Path) -> None:
-    """Complaint 19: RFC822.SIZE that is not the body's."""
+    """Some servers give an RFC822.SIZE that is not the body's, always."""
 
     def body(command: str) -> list[str | bytes]:
         start = int(found[1]) if (found := re.search(r"<(\d+)\.", command)) else 0
@@ -165,7 +165,7 @@ async def test_a_message_that_ends_every_connection_holds_up_none(tmp_path: Path
 
 
 async def test_another_uidvalidity_while_selected_takes_no_message_under_a_wrong_key(tmp_path: Path) -> None:
-    """SEMANTICS 26: UIDVALIDITY may even change while selected."""
+    """RFC 2683 3.4.3."""
 
     async def first(peer: Peer) -> None:
         sizes = {r"UID FETCH .*RFC822.SIZE": lambda _: ["* OK [UIDVALIDITY 8] new", listed(1)]}
@@ -190,7 +190,7 @@ async def test_another_uidvalidity_while_selected_takes_no_message_under_a_wrong
 
 
 async def test_a_no_to_copy_deletes_nothing(tmp_path: Path) -> None:
-    """Complaint 3: a fallback that deletes although COPY failed."""
+    """Where there is no MOVE, the original goes only after a copy that succeeded."""
     capabilities = "IMAP4rev1 IDLE UIDPLUS SASL-IR AUTH=PLAIN"
 
     async def script(peer: Peer) -> None:
@@ -220,7 +220,7 @@ async def test_a_no_to_copy_deletes_nothing(tmp_path: Path) -> None:
     ids=["nothing moved", "refused", "another one moved"],
 )
 async def test_an_ok_to_move_proves_nothing(tmp_path: Path, answer: list[str | bytes]) -> None:
-    """DESIGN: servers say OK to a UID MOVE that moves nothing."""
+    """Dovecot says OK to a UID MOVE that moves nothing."""
     async with lying(one_message({"UID MOVE": lambda _: list(answer)})) as liar:
         account = accounts.plain(liar.port, start="all", idle="0.1s")
         async with site(tmp_path, account, MOVE) as here, here.watching():
@@ -248,7 +248,6 @@ async def test_a_message_that_is_gone_is_believed_gone_the_second_time_only(tmp_
 
 
 async def test_a_folder_is_made_without_waiting_for_trycreate(tmp_path: Path) -> None:
-    """SEMANTICS 29."""
     made: list[bool] = []
 
     def create(_: str) -> list[str | bytes]:
@@ -278,7 +277,7 @@ async def test_a_keyword_that_the_folder_cannot_keep_is_left_out(tmp_path: Path)
 
 
 async def test_gmail_moves_to_its_trash_where_others_delete(tmp_path: Path) -> None:
-    """SEMANTICS 35: on Gmail an expunge only removes a label."""
+    """On Gmail an expunge only removes a label."""
 
     async def script(peer: Peer) -> None:
         real = peer.log_in
@@ -302,7 +301,7 @@ async def test_gmail_moves_to_its_trash_where_others_delete(tmp_path: Path) -> N
 
 
 async def test_nothing_costly_or_unreliable_is_ever_asked(tmp_path: Path) -> None:
-    """SEMANTICS 27, 30, 32 and complaints 2, 18, 25: no SEARCH ALL, no UNSEEN, no sequence numbers, no Recent."""
+    """No SEARCH, no UNSEEN, no sequence numbers, no Recent, no STATUS of the selected folder."""
     async with lying(one_message({"UID MOVE": lambda _: ["* OK [COPYUID 9 1 88] moved"]})) as liar:
         async with site(tmp_path, accounts.plain(liar.port, start="all"), MOVE) as here, here.watching():
             await here.until(lambda: here.ends() == ["moved"])
@@ -329,7 +328,7 @@ async def test_a_server_without_uidnext_is_enough(tmp_path: Path) -> None:
 
 
 async def test_a_server_that_goes_away_in_idle_is_found_again(tmp_path: Path) -> None:
-    """Complaint 1: IDLE dies silently, and no mail is processed for days."""
+    """Where nobody notices that, no mail is processed for days."""
     connections = 0
 
     async def script(peer: Peer) -> None:
@@ -347,3 +346,107 @@ async def test_a_server_that_goes_away_in_idle_is_found_again(tmp_path: Path) ->
     async with lying(script) as liar, site(tmp_path, accounts.plain(liar.port)) as here, here.watching():
         await here.until(lambda: here.ends() == ["kept"])
         assert here.desk.seen.reconnects == 2
+
+
+async def test_mail_that_comes_between_the_look_and_idle_is_not_missed(tmp_path: Path) -> None:
+    async def script(peer: Peer) -> None:
+        await peer.log_in()
+        await select(peer, next=1, exists=0)
+        await peer.answer(r"UID FETCH 1:\*", done="OK done")
+        peer.send("* 1 EXISTS")  # unasked, and never again
+        first = await peer.command()
+        if first == "IDLE":  # it was on its way already
+            peer.send("+ idling")
+            assert await peer.line() == "DONE"
+            peer.done()
+            first = await peer.command()
+        assert first.startswith("UID FETCH 1:*")
+        peer.send(listed(1))
+        peer.done()
+        await peer.answer("UID FETCH 1 .*BODY", literal(1))
+        await peer.hang()
+
+    async with (
+        lying(script) as liar,
+        site(tmp_path, accounts.plain(liar.port, start="all")) as here,
+        here.watching(),
+    ):
+        await here.until(lambda: here.ends() == ["kept"])
+
+
+async def test_idle_is_renewed_and_the_folder_looked_at_each_time(tmp_path: Path) -> None:
+    """A push is only a hint, and may never come."""
+    looks = 0
+
+    def look(command: str) -> list[str | bytes]:
+        nonlocal looks
+        looks += 1
+        return [listed(1)] if looks > 3 and "1:*" in command else []
+
+    async def script(peer: Peer) -> None:
+        answers: dict[str, Callable[[str], list[str | bytes]]] = {
+            r"UID FETCH .*RFC822.SIZE": look,
+            r"UID FETCH .*BODY": lambda _: [literal(1)],
+        }
+        await serve(peer, answers, next=1, exists=0)
+
+    async with lying(script) as liar:
+        account = accounts.plain(liar.port, start="all", idle="0.05s")
+        async with site(tmp_path, account) as here, here.watching():
+            await here.until(lambda: here.ends() == ["kept"])
+        assert liar.said.count("IDLE") >= 3
+
+
+async def test_a_server_that_refuses_the_idle_it_offers_is_polled(tmp_path: Path) -> None:
+    looks = 0
+
+    def look(command: str) -> list[str | bytes]:
+        nonlocal looks
+        looks += 1
+        return [listed(1)] if looks > 2 and "1:*" in command else []
+
+    async def script(peer: Peer) -> None:
+        await peer.log_in()
+        await select(peer, next=1, exists=0)
+        while True:
+            command = await peer.command()
+            if "RFC822.SIZE" in command:
+                peer.send(*look(command))
+            if "BODY" in command:
+                peer.send(literal(1))
+            peer.done("BAD unknown command" if command == "IDLE" else "OK done")
+
+    async with lying(script) as liar:
+        account = accounts.plain(liar.port, start="all", poll="0.05s")
+        async with site(tmp_path, account) as here, here.watching():
+            await here.until(lambda: here.ends() == ["kept"])
+        assert liar.said.count("IDLE") == 1
+        assert "NOOP" in liar.said
+
+
+async def test_a_move_of_which_the_server_tells_nothing_is_no_new_mail_either(tmp_path: Path) -> None:
+    """Without UIDPLUS only the contents say that a message is ours."""
+    folders: dict[str, dict[int, bytes]] = {"INBOX": {1: BODY}, "Done": {}}
+
+    async def script(peer: Peer) -> None:
+        await peer.log_in("IMAP4rev1 MOVE SASL-IR AUTH=PLAIN")
+        here = folders["INBOX"]
+        while True:
+            command = await peer.command()
+            if found := re.match('SELECT "(.*)"', command):
+                here = folders[found[1]]
+                peer.send(f"* {len(here)} EXISTS", "* OK [UIDVALIDITY 7] ok", f"* OK [UIDNEXT {len(here) + 1}] ok")
+            elif command.startswith("UID FETCH"):
+                lines = literal if "BODY" in command else lambda uid, _: listed(uid)  # type: ignore[misc]
+                peer.send(*(lines(uid, body) for uid, body in here.items()))  # type: ignore[operator]
+            elif command.startswith("UID MOVE"):
+                folders["Done"][1] = folders["INBOX"].pop(1)
+            elif command.startswith("LIST"):
+                peer.send('* LIST () "/" "Done"')
+            peer.done()
+
+    rules = "rules: [{name: in, when: {folder: INBOX}, do: [{move: Done}]}, {name: two, when: {folder: Done}, do: [discard]}]"
+    async with lying(script) as liar:
+        account = accounts.plain(liar.port, start="all", folders=["INBOX", "Done"], max_connections=1, poll="0.1s")
+        async with site(tmp_path, account, rules) as here, here.watching():
+            await here.until(lambda: sorted(map(str, here.ends())) == ["moved", "own"])

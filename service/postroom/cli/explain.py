@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -74,7 +75,9 @@ class Bench:
         assert named is not None, "the settings were checked"
         loaded = load_pipeline(named, self.settings)
         self.name, self.pipelines = loaded.file.pipeline.name, loaded.pipelines
-        self.tools = make_tools(self.settings, self.settings.state_of(self.mailbox), Forgetful())
+        self.tools = replace(
+            make_tools(self.settings, self.settings.state_of(self.mailbox), Forgetful()), explains=True
+        )
 
     def explain(self, message: Message, envelope: Envelope) -> Explained:
         now = self.tools.clock()

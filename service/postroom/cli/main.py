@@ -4,6 +4,7 @@ import sys
 
 import typer
 
+from postroom.cli.backfill import backfill
 from postroom.cli.check import check
 from postroom.cli.explain import explain
 from postroom.cli.init import init
@@ -18,7 +19,23 @@ from postroom.errors import Misconfigured, Permanent, Temporary
 app = typer.Typer(
     name="postroom", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__
 )
-COMMANDS = (init, check, schema, explain, test, run, watch, work, status, resume, messages, show, replay, drop)
+COMMANDS = (
+    init,
+    check,
+    schema,
+    explain,
+    test,
+    run,
+    watch,
+    work,
+    status,
+    backfill,
+    resume,
+    messages,
+    show,
+    replay,
+    drop,
+)
 for command in COMMANDS:
     app.command()(command)
 

@@ -11,7 +11,7 @@ import typer
 
 from postroom.app import LEASE, open_ledger, open_site, open_spool, state_of
 from postroom.cli.output import print_json, print_table, when
-from postroom.cli.shapes import MessageShape
+from postroom.cli.shapes import MessageShape, queue_id
 from postroom.errors import Permanent
 from postroom.ledger import Lease, Ledger, Owner, Query, Row, Shown, State
 from postroom.pipeline.plan import Line, Plan
@@ -86,7 +86,9 @@ def show(
         print(f"{'plan':>9}  {_said(line)}{f'   (rule: {line.rule})' if line.rule else ''}")
     for effect in shown.effects:
         what = f"{effect.record.word} {effect.record.target}".rstrip()
-        more = f" ({effect.error})" if effect.error else ""
+        named = f"it is {known} there" if (known := queue_id(effect)) else ""
+        told = effect.error or named
+        more = f" ({told})" if told else ""
         print(f"{effect.record.ordinal:>9}  {what}: {effect.state}{more}")
 
 

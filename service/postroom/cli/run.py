@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import sys
 from collections.abc import Collection
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,7 +12,6 @@ import typer
 
 from postroom.errors import Permanent
 from postroom.logs import StandardError, listen_to_libraries
-from postroom.service import Service, read, watched
 from postroom.settings.model import Metrics
 
 Config = Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")]
@@ -38,9 +38,15 @@ def work(config: Config = None, metrics: Listen = None) -> None:
 
 def serve(config: Path | None, metrics: str | None, *, only: Collection[str], watches: bool, works: bool) -> None:
     """One process from start to end. Raises Misconfigured, Permanent and Temporary before it has begun."""
+    # Celery and all else that only the service needs.
+    from postroom.service import Service, read, watched
+
     settings = read(config)
     listen = address(metrics) if metrics is not None else settings.settings.metrics.listen
-    names = watched(settings.settings, only) if watches else ()
+    named = watched(settings.settings, only) if watches else frozenset()
+    names = None if watches and not only else named
+    if settings.settings.queue.url == "memory://" and not (watches and works):
+        raise Permanent("`queue.url` is memory://, which no other process can reach: name a Redis, or use postroom run")
     log = StandardError(format=settings.settings.logs.format, level=settings.settings.logs.level)
 
     listen_to_libraries(log)
@@ -51,6 +57,8 @@ def serve(config: Path | None, metrics: str | None, *, only: Collection[str], wa
             # What is there now lives as long as the process: the collector need not look at it again.
             gc.collect()
             gc.freeze()
+            # Connections share the interpreter with workers that compute: they get their turn ten times as often.
+            sys.setswitchinterval(0.0005)
             await service.run(ready)
 
     asyncio.run(main())

@@ -10,6 +10,7 @@ from postroom.ledger import EffectRow, EffectState, Shown, State
 from postroom.message import Message
 from postroom.model import Model
 from postroom.pipeline.condition import Why
+from postroom.pipeline.outcome import Receipt
 from postroom.pipeline.plan import Line, Plan, RuleTrace
 from postroom.pipeline.planner import Explained
 from postroom.pipeline.view import Facts
@@ -27,6 +28,7 @@ class EffectShape(Model):
     tries: int = Field(description="How often it failed for the time being.")
     uncertain: bool = Field(description="Whether it may have been done although nobody could say so.")
     error: str | None = Field(description="Why it failed last.")
+    queue_id: str | None = Field(description="What the next server calls the message that it took.")
 
     @classmethod
     def of(cls, effect: EffectRow) -> Self:
@@ -40,7 +42,13 @@ class EffectShape(Model):
             tries=effect.tries,
             uncertain=effect.uncertain,
             error=effect.error,
+            queue_id=queue_id(effect),
         )
+
+
+def queue_id(effect: EffectRow) -> str | None:
+    """What the next server calls the message; None where it did not say, or there is none."""
+    return Receipt.model_validate_json(effect.receipt).queue_id or None if effect.receipt else None
 
 
 class MessageShape(Model):

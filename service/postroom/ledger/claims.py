@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -15,6 +16,7 @@ from sqlalchemy import (
     select,
     update,
 )
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from postroom.errors import Fenced
 from postroom.ledger.columns import span
@@ -67,13 +69,13 @@ def claim(database: Database, ids: Collection[int], lease: Lease) -> tuple[Claim
 
 def claim_rows(connection: Connection, ids: Collection[int], lease: Lease) -> tuple[Claim, ...]:
     """`claim` inside a transaction."""
-    claims = _take(connection, ids, lease, ~_HELD)
+    claims = _take(connection, ids, lease, _TAKE_FREE)
     missing = set(ids).difference(claim.id for claim in claims)
     if missing:
         holders = connection.execute(_HOLDERS, {"ids": list(missing)})
         gone = [found for found in holders if is_gone(found.owner)]
         for found in gone:
-            claims += _take(connection, [found.id], lease, message.c.owner == found.owner)
+            claims += _take(connection, [found.id], lease, _TAKE_OVER, gone=found.owner)
     return tuple(sorted(claims, key=lambda claim: claim.id))
 
 
@@ -110,26 +112,37 @@ def _still_held(connection: Connection, claims: Collection[Claim]) -> set[int]:
     }
 
 
-def _take(connection: Connection, ids: Collection[int], lease: Lease, free: ColumnElement[bool]) -> tuple[Claim, ...]:
+def _taking(free: ColumnElement[bool]) -> ReturningUpdate[Any]:
     # A row that another transaction is changing right now is as good as held.
     candidates = (
         select(message.c.id)
-        .where(message.c.id.in_(list(ids)), message.c.state.in_(OPEN), free)
+        .where(message.c.id.in_(_IDS), message.c.state.in_(OPEN), free)
         .order_by(message.c.id)
         .with_for_update(skip_locked=True)
     )
-    taking = (
+    return (
         update(message)
         .where(message.c.id.in_(candidates))
         .values(
-            owner=str(lease.owner),
+            owner=bindparam("taker"),
             epoch=message.c.epoch + 1,
             crashes=message.c.crashes + 1,
-            lease_until=Now() + cast(span(lease.period), BigInteger),
+            lease_until=Now() + cast(bindparam("period"), BigInteger),
         )
         .returning(*CLAIMED)
     )
-    taken = connection.execute(taking).all()
+
+
+# Made once: to build such a statement takes longer than to run it.
+_TAKE_FREE = _taking(~_HELD)
+_TAKE_OVER = _taking(message.c.owner == bindparam("gone"))
+
+
+def _take(
+    connection: Connection, ids: Collection[int], lease: Lease, taking: ReturningUpdate[Any], **more: str
+) -> tuple[Claim, ...]:
+    values = {"ids": list(ids), "taker": str(lease.owner), "period": span(lease.period), **more}
+    taken = connection.execute(taking, values).all()
     planned = [found.id for found in taken if found.plan is not None]
     effects = _effects(connection, planned) if planned else {}
     return tuple(

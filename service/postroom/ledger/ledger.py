@@ -4,7 +4,19 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Self
 
-from postroom.ledger import claims, intake, leases, memory, queries, rings, settlements, transitions, upkeep, watching
+from postroom.ledger import (
+    claims,
+    intake,
+    leases,
+    memory,
+    queries,
+    rates,
+    rings,
+    settlements,
+    transitions,
+    upkeep,
+    watching,
+)
 from postroom.ledger.backlog import Backlog, find_backlogs
 from postroom.ledger.claims import Lease
 from postroom.ledger.database import Database, connect
@@ -219,6 +231,10 @@ class Ledger:
         """Messages to ring for, and whether alone: their time came, or nobody has taken them for so long."""
         return rings.ring(self._database, limit, leaving, patience)
 
+    def unring(self, ids: Sequence[int]) -> None:
+        """Nobody has rung for these: the next sweep is to."""
+        rings.unring(self._database, ids)
+
     def contents(self, names: Collection[str]) -> Mapping[str, bytes]:
         """Bytes of the blobs that lie in the ledger; names that are missing lie in the spool."""
         return queries.contents(self._database, names)
@@ -260,6 +276,10 @@ class Ledger:
     def recall(self, space: str, key: str) -> bool:
         """Whether a key is remembered."""
         return memory.recall(self._database, space, key)
+
+    def spend(self, name: str, tokens: int, per_minute: int) -> timedelta:
+        """Take tokens of a rate that all processes share; how long to wait where there are none yet, else zero."""
+        return rates.spend(self._database, name, tokens, per_minute)
 
     def lease(self, name: str, owner: Owner, period: timedelta) -> bool:
         """Take or prolong a lease by name (a mailbox's watcher); False where another has it."""

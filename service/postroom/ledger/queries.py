@@ -3,13 +3,17 @@
 from collections.abc import Collection, Mapping
 from datetime import timedelta
 
-from sqlalchemy import func, or_, select
+from sqlalchemy import bindparam, func, or_, select
 
 from postroom.ledger.columns import clean, indexed, moment
 from postroom.ledger.database import Database, Now
 from postroom.ledger.reading import EFFECT, LISTED, effect_row, row
 from postroom.ledger.rows import OPEN, Counts, Cursor, EffectState, Query, Row, Shown, State
 from postroom.ledger.tables import blob, cursor, effect, message
+
+_CONTENTS = select(blob.c.name, blob.c.bytes).where(
+    blob.c.name.in_(bindparam("names", expanding=True)), blob.c.bytes.is_not(None)
+)
 
 
 def find(database: Database, query: Query) -> tuple[Row, ...]:
@@ -54,9 +58,8 @@ def due(database: Database, limit: int, leaving: Collection[str]) -> tuple[int, 
 
 def contents(database: Database, names: Collection[str]) -> Mapping[str, bytes]:
     """The bytes of those blobs that lie in the ledger; the others are in the spool."""
-    reading = select(blob.c.name, blob.c.bytes).where(blob.c.name.in_(names), blob.c.bytes.is_not(None))
     with database.reading() as connection:
-        return {found.name: found.bytes for found in connection.execute(reading)}
+        return {found.name: found.bytes for found in connection.execute(_CONTENTS, {"names": list(names)})}
 
 
 def known_blobs(database: Database, names: Collection[str]) -> frozenset[str]:

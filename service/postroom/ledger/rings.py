@@ -1,6 +1,6 @@
 """Which messages wait for a worker and are not being worked on: what the sweeper rings for."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
 from sqlalchemy import Connection, and_, or_, select, update
@@ -40,6 +40,12 @@ def ring(database: Database, limit: int, leaving: Collection[str], patience: tim
     )
     with database.writing() as connection:
         return {found.id: found.crashes > 0 for found in connection.execute(ringing)}
+
+
+def unring(database: Database, ids: Sequence[int]) -> None:
+    """Nobody has rung for these: the next sweep is to."""
+    with database.writing() as connection:
+        connection.execute(update(message).where(message.c.id.in_(ids)).values(rung_at=0))
 
 
 def _gone(connection: Connection) -> list[str]:

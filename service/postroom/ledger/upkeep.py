@@ -21,6 +21,7 @@ _ANEW = {
     "next_try_at": 0,
     "first_try_at": None,
     "error": None,
+    "uncertain": False,  # a person has looked
 }
 
 

@@ -57,7 +57,7 @@ class Headers(Sequence[Header]):
         self.start = start
         self.end = self.body_start = start + len(block)
         self.found: set[Defect] = set()
-        """What was odd about the form of the header."""
+        """What was odd about the form of the header, and of the part that it stands before."""
         self.cut = False
         """Whether there are more fields, or longer ones, than the limits allow."""
         self._spans: Sequence[tuple[int, int]] | None = None
@@ -87,8 +87,9 @@ class Headers(Sequence[Header]):
         spans: list[tuple[int, int]] = []
         position = self.end = self.start
         for field in self._fields:
-            start, junk = position, field[3]
-            position += sum(map(len, field))
+            start = position
+            name, colon, value, junk = field
+            position += len(name) + len(colon) + len(value) + len(junk)
             if not junk:
                 if start != self.end:
                     self.found.add(Defect.JUNK_IN_HEADER)

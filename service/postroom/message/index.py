@@ -231,6 +231,9 @@ class _Scan:
         if self._next is not None:
             block_end = body_start = max(first, self._next[2])
         headers = header(data, first, block_end, body_start, limits)
+        if headers.end < block_end:
+            # It ended before the delimiter, and there may be others in between.
+            self._next = None
         if before:
             headers.found.update(before)
         return headers

@@ -209,9 +209,7 @@ class Message(Model):
     @lazy
     def layout_defects(self) -> tuple[Defect, ...]:
         """What of `defects` can be told from headers and structure alone, without decoding any content."""
-        found = self.headers.found | self._index.defects
-        for node in self._index.nodes:
-            found |= node.defects | node.headers.found
+        found = self._index.defects.union(*(node.defects for node in self._index.nodes))
         if any(self.headers.occurrences(name) > 1 for name in _ONCE):
             found.add(Defect.REPEATED_HEADER)
         if self.headers.occurrences("date") and self.date is None:

@@ -54,7 +54,7 @@ class Node:
         """The uuencoded files in this text."""
         self.block: Block | None = None
         """Where this part itself is such a file, and has no header of its own."""
-        self.defects: set[Defect] = set()
+        self.defects = headers.found
 
     def describe(self, default: str) -> None:
         """Read type and encoding from the header; `default` is the type where there is none (RFC 2046

@@ -169,7 +169,7 @@ class Part(Model):
     @lazy
     def defects(self) -> tuple[Defect, ...]:
         """All that is odd about this part, in the order of the enumeration; its content is decoded to know."""
-        found = self.node.defects | self.node.headers.found | self.node.headers.word_defects()
+        found = self.node.defects | self.node.headers.word_defects()
         if self.node.disposition:
             parameters.parse(self.node.disposition, found)
         if not self.node.is_multipart:

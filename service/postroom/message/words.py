@@ -83,11 +83,14 @@ def _joined(words: list[_Word], found: set[Defect] | None) -> str:
 
 
 def _base64_words(payloads: list[bytes], found: set[Defect] | None) -> bytes:
-    """Decode each, but as one where only all together are whole: some programs cut base64 anywhere."""
+    """Decode each, but all as one where some programs cut base64 anywhere: only together they are whole, or one has a
+    length that no base64 has.
+    """
     joined = b"".join(payloads)
-    if any(len(payload) % 4 for payload in payloads[:-1]) and _WHOLE_BASE64.fullmatch(joined):
+    rests = {len(payload) % 4 for payload in payloads[:-1]}
+    if 1 in rests or (rests - {0} and _WHOLE_BASE64.fullmatch(joined)):
         note(found, Defect.BAD_ENCODED_WORD)
-        return binascii.a2b_base64(joined)
+        payloads = [joined]
     return b"".join(_base64(payload, found) for payload in payloads)
 
 

@@ -30,9 +30,10 @@ WORK = (0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60)  # of 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Names:
-    """The names in the configuration: mailboxes, and pipelines with their rules."""
+    """The names in the configuration: mailboxes, servers, and pipelines with their rules."""
 
     mailboxes: Set[str] = frozenset()
+    servers: Set[str] = frozenset()
     pipelines: Mapping[str, Set[str]] = field(default_factory=dict)
 
 
@@ -90,6 +91,7 @@ class Metrics:
         self._refused = counter("mailbox_login_refused_total", "Logins that the server refused.", "mailbox")
         self._uidvalidity = counter("uidvalidity_changes_total", "Folders that got a new UIDVALIDITY.", "mailbox")
         self._replies = counter("listener_replies_total", "Replies of a listener.", "mailbox", "class")
+        self._sent = counter("smtp_replies_total", "Replies of servers to messages.", "server", "class")
         self._reload = gauge("reload_ok", "0: the files on disk are broken, and the configuration before them is used.")
         self._reload.set(1)
         self._of_mailbox = (
@@ -188,6 +190,11 @@ class Metrics:
     def listener_reply(self, mailbox: str, code: int) -> None:
         """Such as 250."""
         self._series(self._replies, self._mailbox(mailbox), f"{code // 100}xx" if 200 <= code < 600 else OTHER).inc()
+
+    def smtp_reply(self, server: str, code: int) -> None:
+        """A server's to a message; 0: it was lost."""
+        label = f"{code // 100}xx" if 200 <= code < 600 else "lost"
+        self._sent.labels(_among(self._names.servers, server), label).inc()
 
     def reloaded(self, *, ok: bool) -> None:
         """Files were read anew; whether they are used."""

@@ -80,6 +80,8 @@ class Receipt(Model):
     detail: str = ""
     repeated: bool = False  # an earlier try had done it already
     reply: str = ""
+    queue_id: str = ""  # what the next server calls the message
+    tls: Literal["", "none", "unverified", "verified"] = ""  # how it went there
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,7 @@ class Letter:
     mailbox: str
     received: datetime
     again: bool = True  # whether an earlier try may have done it
+    uncertain: bool = False  # whether an earlier try has begun and nobody knows what came of it
 
     @cached_property
     def message(self) -> Message:

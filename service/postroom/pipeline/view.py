@@ -50,11 +50,19 @@ class Auth(Model):
     )
 
 
+class Virus(Model):
+    """What a virus scanner said."""
+
+    found: bool = Field(description="Whether there is one.")
+    names: tuple[str, ...] = Field(default=(), description="What the scanner calls them.")
+
+
 class Facts(Model):
     """What scanning steps found; questions about what none of them has said are unknown."""
 
     spam: Spam | None = Field(default=None, description="What the step `spam` found.")
     auth: Auth | None = Field(default=None, description="What the step `authenticate` found.")
+    virus: Virus | None = Field(default=None, description="What the step `virus` found.")
     duplicate: bool | None = Field(default=None, description="Whether a message like it was seen before.")
     tags: TextSet = Field(default=frozenset(), description="Tags that steps put on it.")
     script: Mapping[str, JsonObject] = Field(default={}, description="What scripts answered, by their names.")
@@ -65,6 +73,7 @@ class Facts(Model):
             update={
                 "spam": other.spam if other.spam is not None else self.spam,
                 "auth": other.auth if other.auth is not None else self.auth,
+                "virus": other.virus if other.virus is not None else self.virus,
                 "duplicate": other.duplicate if other.duplicate is not None else self.duplicate,
                 "tags": self.tags | other.tags,
                 "script": {**self.script, **other.script},

@@ -17,6 +17,7 @@ KINDS: Final[dict[Kind, str]] = {
     "attachment": "Patterns on its name, or a mapping.",
     "spam": "A number, or a mapping.",
     "auth": "A mapping of patterns on the results.",
+    "virus": "`true` or `false`, or a mapping.",
     "script": "Truth values, numbers and comparisons, patterns: as the script answers.",
 }
 

@@ -5,7 +5,7 @@ from typing import Final
 
 from pydantic import BaseModel
 
-from postroom.pipeline.view import Auth, Facts, Spam
+from postroom.pipeline.view import Auth, Facts, Spam, Virus
 from postroom.reference.entries import entries, table
 from postroom.settings.cases import AttachmentText, Case, ShortMessage
 from postroom.settings.pipelines import PipelineText, RuleText
@@ -19,6 +19,7 @@ SECTIONS: Final[dict[str, type[BaseModel]]] = {
     "`facts` of a test": Facts,
     "`spam` of its facts": Spam,
     "`auth` of its facts": Auth,
+    "`virus` of its facts": Virus,
 }
 
 

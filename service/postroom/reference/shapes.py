@@ -22,9 +22,10 @@ from postroom.cli.shapes import (
 )
 from postroom.message import Address, Header, Message, Part, parse
 from postroom.pipeline.plan import Asked, Line
-from postroom.pipeline.view import Auth, Facts, Spam
+from postroom.pipeline.view import Auth, Envelope, Facts, Spam
 from postroom.reference.entries import docstrings
 from postroom.reference.kinds import spelled
+from postroom.steps.payload import PayloadShape, WebhookShape
 
 OUTPUTS: Final[dict[str, tuple[str, tuple[type[BaseModel], ...]]]] = {
     "messages --json": ("A list of these; `show ID --json`: one.", (MessageShape, EffectShape)),
@@ -35,6 +36,10 @@ OUTPUTS: Final[dict[str, tuple[str, tuple[type[BaseModel], ...]]]] = {
     "status --json": ("One of these; with `--watch` one in each line.", (StatusShape, SeenShape)),
     "check --json": ("One of these.", (CheckShape, ProblemShape, ConnectionShape)),
     "test --json": ("A list of these.", (VerdictShape,)),
+    "webhook": (
+        "What the step [`webhook`](steps.md#webhook) sends.",
+        (WebhookShape, PayloadShape, Envelope),
+    ),
 }
 SAMPLE: Final = b"From: a@example.org\n\n"
 
@@ -44,7 +49,7 @@ def page() -> str:
     text = ""
     for command, (about, models) in OUTPUTS.items():
         text += f"\n## `{command}`\n\n{about}\n" + "".join(_section(model, _fields(model)) for model in models)
-    text += '\n## `Message.model_dump(mode="json")`\n\n`message` of `explain --json`, too.\n'
+    text += '\n## `Message.model_dump(mode="json")`\n\n`message` of `explain --json` and of `webhook`, too.\n'
     return text + "".join(_section(model, _dumped(model)) for model in (Message, Address, Header, Part))
 
 

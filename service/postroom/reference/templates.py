@@ -24,6 +24,7 @@ TEXTS: Final = {
     "facts": "what earlier steps found",
     "facts.spam": "what the step `spam` found",
     "facts.auth": "what the step `authenticate` found, and the `policy` that the sender's domain asks for",
+    "facts.virus": "what the step `virus` found",
     "facts.script": "what scripts answered, by their names",
     "attachment": "the attachment that `extract` names a file for",
 }

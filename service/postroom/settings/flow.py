@@ -11,7 +11,14 @@ from postroom.settings.pipelines import PipelineFile, RuleEntry
 from postroom.suggestions import suggestion
 
 Facts = frozenset[str]
-_GIVERS = {"spam": "`spam`", "auth": "`authenticate`", "duplicate": "`duplicate`", "tag": "`tag`", "script": "`script`"}
+_GIVERS = {
+    "spam": "`spam`",
+    "virus": "`virus`",
+    "auth": "`authenticate`",
+    "duplicate": "`duplicate`",
+    "tag": "`tag`",
+    "script": "`script`",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +37,7 @@ class Flow:
     secrets: frozenset[str] | None = None  # None: not known, so not asked
     visited: set[str] = field(default_factory=set)
     found: dict[Located, None] = field(default_factory=dict)
+    servers: frozenset[str] | None = None  # likewise
     _walked: dict[tuple[str, Facts | None], tuple[Facts | None, bool]] = field(default_factory=dict)
 
     def enter(self, name: str, way: Way) -> tuple[Facts | None, bool]:
@@ -97,6 +105,14 @@ class Flow:
             elif reference.kind == "secret" and self.secrets is not None and reference.name not in self.secrets:
                 near = suggestion(reference.name, self.secrets)
                 told = f"postroom.yaml has no secret `{reference.name}`{near}"
+                self._wrong(file, Problem(trail, told))
+
+            elif reference.kind == "server" and self.servers is not None and reference.name not in self.servers:
+                told = (
+                    f"postroom.yaml has no server `{reference.name}`{suggestion(reference.name, self.servers)}"
+                    if reference.name
+                    else "names no `server`, and postroom.yaml has no `defaults: {server: …}`"
+                )
                 self._wrong(file, Problem(trail, told))
 
     def _asked(self, file: PipelineFile, entry: RuleEntry, way: Way) -> None:

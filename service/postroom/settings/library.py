@@ -42,9 +42,8 @@ class Library:
         self.files: dict[str, PipelineFile | None] = {}
         self.problems: dict[Located, None] = {}
         self.visited: set[str] = set()
-        timeout = settings.defaults.timeout if settings else None
         plugins = settings.plugins if settings else ()
-        self._words = Words(plugins=plugins, timeout=format_duration(timeout) if timeout else None)
+        self._words = Words(plugins=plugins, defaults=_defaults(settings) if settings else {})
 
     def known(self) -> list[str]:
         """Names of all pipelines in the directory."""
@@ -65,7 +64,8 @@ class Library:
     def check(self, entries: Iterable[str], *, facts: bool = True) -> None:
         """Walk the pipelines that messages enter; `facts`: no fact reaches these, as nobody runs them."""
         secrets = frozenset(self.settings.secrets) if self.settings else None
-        flow = Flow(self.files, secrets, self.visited)
+        servers = frozenset(self.settings.servers) if self.settings else None
+        flow = Flow(self.files, secrets, self.visited, servers=servers)
         for name in entries:
             if name in self.files:
                 flow.enter(name, Way((), frozenset() if facts else None))
@@ -120,6 +120,17 @@ class Library:
                 waiting += runs(file)
                 yield file
             seen.add(one)
+
+
+def _defaults(settings: Settings) -> dict[str, str]:
+    """Options of steps that give none themselves."""
+    given = settings.defaults
+    found = {
+        "timeout": format_duration(given.timeout) if given.timeout else None,
+        "server": given.server,
+        "from": given.from_,
+    }
+    return {key: value for key, value in found.items() if value is not None}
 
 
 def _refused(name: str, mailbox: Mailbox) -> dict[str, str]:

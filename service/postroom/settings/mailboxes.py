@@ -158,6 +158,11 @@ class Mailbox(Model):
         """The stores where this mailbox keeps messages; None: `store: none`. Empty: it keeps them itself."""
         return ()
 
+    @property
+    def ours(self) -> tuple[str, ...]:
+        """Addresses that are ours, as far as the settings tell."""
+        return self.addresses
+
     def is_settled_by(self, plan: Plan) -> bool:
         """Whether nothing is left to do at the source once a worker has carried out this plan."""
         return not self.settles
@@ -270,6 +275,11 @@ class Account(Mailbox, WithPassword):
         """Who logs in."""
         found = urlsplit(self.url).username
         return self.user or (unquote(found) if found else None)
+
+    @property
+    def ours(self) -> tuple[str, ...]:
+        """Those that are written, else the user where that is one."""
+        return self.addresses or ((self.name,) if self.name and "@" in self.name else ())
 
 
 class ImapMailbox(Account):

@@ -20,17 +20,18 @@ from pydantic import (
 from postroom.logs import Format, Level
 from postroom.message.limits import DEFAULT_LIMITS, Limits
 from postroom.model import Model
-from postroom.pipeline.tools import Trust
+from postroom.pipeline.tools import Scanner, Scanners, Trust
 from postroom.settings.document import Source
 from postroom.settings.mailboxes import AnyMailbox, StdinMailbox
 from postroom.settings.passwords import WithPassword
-from postroom.settings.resolver import ResolverLine
 from postroom.settings.secrets import SecretSource
+from postroom.settings.servers import AnyServer, ResolverLine, Srs
 from postroom.settings.spelling import FilePath, Name, Period, kebab
 from postroom.units import Duration, Size
 
 # Built once, as parts of Settings: each `postroom filter` is a new process and reads its settings.
 SETTINGS = ConfigDict(alias_generator=kebab, defer_build=True)
+_HOST_PORT = r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}"
 _URL_PASSWORD = re.compile(r"[a-z0-9+]+://[^/?#]*:[^/?#]*@|[?&]password=")
 
 
@@ -56,6 +57,18 @@ def _queue_url(url: str) -> str:
     return url
 
 
+def _rspamd_url(url: str) -> str:
+    if not re.fullmatch(rf"http://{_HOST_PORT}/?|unix:/.+", url):
+        raise ValueError("must be `http://HOST:PORT` or `unix:/PATH`")
+    return url
+
+
+def _socket_url(url: str) -> str:
+    if not re.fullmatch(rf"tcp://{_HOST_PORT}|unix:/.+", url):
+        raise ValueError("must be `tcp://HOST:PORT` or `unix:/PATH`")
+    return url
+
+
 def _listen(text: str) -> str | None:
     if text == "none":
         return None
@@ -73,6 +86,15 @@ def _timezone(name: str) -> str:
         except (OSError, ValueError, LookupError):
             raise ValueError("this machine knows no such time zone; write it like `Europe/Berlin`") from None
     return name
+
+
+def _address(text: str) -> str:
+    from postroom.message import parse_address
+
+    address = parse_address(text)
+    if address is None or not address.domain:
+        raise ValueError("an address is expected here: postroom@example.com")
+    return text
 
 
 class Ledger(WithPassword):
@@ -111,6 +133,10 @@ class Defaults(Model):
     model_config = SETTINGS
 
     pipeline: Name | None = Field(default=None, description="The pipeline of mailboxes that name none.")
+    server: Name | None = Field(default=None, description="The server of steps that send and name none.")
+    from_: Annotated[str, AfterValidator(_address)] | None = Field(
+        default=None, description="Our address in messages that steps write."
+    )
     timeout: Duration | None = Field(
         default=None,
         description="The time limit of steps that have one and give none; default: each step's own.",
@@ -149,6 +175,50 @@ class TrustLine(Model):
         "these is believed. None: what stands above the first Received field.",
     )
     authserv_id: tuple[str, ...] = Field(default=(), description="Authentication-Results of these are believed.")
+
+
+class RspamdSettings(Model):
+    """Rspamd's normal worker, asked by `spam: rspamd`."""
+
+    model_config = SETTINGS
+
+    url: Annotated[str, AfterValidator(_rspamd_url)] = Field(
+        default="http://127.0.0.1:11333", description="`http://HOST:PORT` or `unix:/PATH`."
+    )
+    timeout: Duration = Field(default=timedelta(seconds=30), description="The longest wait for an answer, in all.")
+    largest: Size = Field(default=25_000_000, description="Larger messages are not asked about.")
+
+
+class SpamdSettings(RspamdSettings):
+    """SpamAssassin's spamd, asked by `spam: spamd`."""
+
+    url: Annotated[str, AfterValidator(_socket_url)] = Field(
+        default="tcp://127.0.0.1:783", description="`tcp://HOST:PORT` or `unix:/PATH`."
+    )
+    largest: Size = Field(default=1_000_000, description="Larger messages are not asked about: it would take long.")
+
+
+class ClamdSettings(RspamdSettings):
+    """ClamAV's clamd, asked by `virus`."""
+
+    url: Annotated[str, AfterValidator(_socket_url)] = Field(
+        default="unix:/run/clamav/clamd.ctl", description="`tcp://HOST:PORT` or `unix:/PATH`."
+    )
+    largest: Size = Field(
+        default=25_000_000, description="Its own StreamMaxLength; larger messages are not asked about."
+    )
+
+
+class ScannerSettings(Model):
+    """Servers that look at messages; who can read on the way reads all mail, so keep them near."""
+
+    model_config = SETTINGS
+
+    rspamd: RspamdSettings = Field(
+        default_factory=RspamdSettings.model_construct, description="Rspamd's normal worker."
+    )
+    spamd: SpamdSettings = Field(default_factory=SpamdSettings.model_construct, description="SpamAssassin's spamd.")
+    clamd: ClamdSettings = Field(default_factory=ClamdSettings.model_construct, description="ClamAV's clamd.")
 
 
 class LimitSettings(Model):
@@ -240,6 +310,9 @@ class Settings(Model):
         description="How long finished messages stay in ledger and spool.",
     )
     trust: TrustLine = Field(default_factory=TrustLine.model_construct, description="Whose header lines are believed.")
+    scanners: ScannerSettings = Field(
+        default_factory=ScannerSettings.model_construct, description="Servers that look at messages."
+    )
     limits: LimitSettings = Field(
         default_factory=LimitSettings.model_construct, description="Bounds that hostile messages meet."
     )
@@ -248,6 +321,8 @@ class Settings(Model):
         description="Secrets that pipelines name; of a list the first signs and all verify.",
     )
     resolver: ResolverLine = Field(default_factory=ResolverLine.model_construct, description="The DNS.")
+    srs: Srs | None = Field(default=None, description="How senders of forwarded mail are rewritten; default: not.")
+    servers: dict[Name, AnyServer] = Field(default={}, description="Where messages go out, by name.")
     mailboxes: dict[Name, AnyMailbox] = Field(default={}, description="Where messages come from, by name.")
 
     _source: Source = PrivateAttr(default_factory=lambda: Source("postroom.yaml"))
@@ -277,6 +352,13 @@ class Settings(Model):
     def trusted(self) -> Trust:
         """`trust` as steps take it."""
         return Trust(hosts=self.trust.hosts, authserv_id=self.trust.authserv_id)
+
+    @property
+    def scanning(self) -> Scanners:
+        """`scanners` as steps take them."""
+        return Scanners(
+            **{name: Scanner(url=one.url, timeout=one.timeout, largest=one.largest) for name, one in self.scanners}
+        )
 
     def pipeline_of(self, mailbox: str) -> str | None:
         """The pipeline that a mailbox's messages go through. Raises KeyError for an unknown mailbox."""

@@ -1,5 +1,6 @@
 """Entries under `do` as steps: `word`, `word: value` or `word: {options}`."""
 
+import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -18,10 +19,10 @@ _FORM = "a step is `word`, `word: value` or `word: {option: value}`"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Words:
-    """The steps that pipelines may name: our own and admitted plugins'. `timeout`: where steps give none."""
+    """The steps that pipelines may name: our own and admitted plugins'. `defaults`: options where steps give none."""
 
     plugins: tuple[str, ...] = ()
-    timeout: str | None = None
+    defaults: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
     def find(self, word: str) -> type[Step] | None:
         """The step behind a word; None: there is none."""
@@ -70,8 +71,8 @@ class Words:
         wrong += [Problem((*trail, key), told) for key, told in _loose(found, options)]
         if len(wrong) > before:
             return None
-        if self.timeout is not None and "timeout" in found.model_fields and "timeout" not in options:
-            options = {**options, "timeout": self.timeout}
+        known = {one.alias or name for name, one in found.model_fields.items()}
+        options = {key: one for key, one in self.defaults.items() if key in known} | options
         try:
             return found.model_validate(options, by_alias=True, by_name=False)
         except ValidationError as error:

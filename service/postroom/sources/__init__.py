@@ -45,6 +45,9 @@ class Desk(Protocol):
     async def room(self) -> None:
         """Wait until more may be collected: less in flight than the settings allow, and space in the spool."""
 
+    async def busy(self) -> bool:
+        """Whether messages of this mailbox are being worked on, those aside that wait for a later try."""
+
     async def take(self, batch: Batch) -> tuple[Recorded | Refused, ...]:
         """Make arrivals durable, one answer each; with those of others in one commit. Once it returns they are ours.
 

@@ -1,15 +1,5 @@
-"""What TLS towards a mail server trusts."""
+"""What TLS towards a mail server trusts: the same for mail that comes and mail that goes."""
 
-import ssl
-from functools import lru_cache
-from pathlib import Path
+from postroom.transports.tls import context_of
 
-
-def context_of(ca: Path | None) -> ssl.SSLContext:
-    """One for all connections that trust the same, as each weighs half a megabyte. Raises OSError."""
-    return _context(ca, ca.stat().st_mtime_ns if ca else 0)
-
-
-@lru_cache(maxsize=32)
-def _context(ca: Path | None, _changed: int) -> ssl.SSLContext:
-    return ssl.create_default_context(cafile=str(ca) if ca else None)
+__all__ = ["context_of"]

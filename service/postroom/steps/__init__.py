@@ -18,6 +18,7 @@ STEPS: Final = {
     "duplicate": "duplicate:DuplicateStep",
     "spam": "spam:SpamStep",
     "authenticate": "authenticate:AuthenticateStep",
+    "virus": "virus:VirusStep",
     "script": "script:ScriptStep",
     "subject": "subject:SubjectStep",
     "header": "header:HeaderStep",
@@ -32,8 +33,13 @@ STEPS: Final = {
     "extract": "extract:ExtractStep",
     "archive": "archive:ArchiveStep",
     "exec": "exec:ExecStep",
+    "forward": "forward:ForwardStep",
     "quarantine": "quarantine:QuarantineStep",
     "reject": "reject:RejectStep",
+    "reply": "reply:ReplyStep",
+    "webhook": "webhook:WebhookStep",
+    "notify": "notify:NotifyStep",
+    "publish": "publish:PublishStep",
     "run": "run:RunStep",
     "stop": "stop:StopStep",
 }
@@ -47,8 +53,13 @@ EFFECTS: Final = {
     "extract": "extract:ExtractEffect",
     "archive": "archive:ArchiveEffect",
     "exec": "exec:ExecEffect",
+    "forward": "forward:ForwardEffect",
     "quarantine": "quarantine:QuarantineEffect",
     "reject": "reject:RejectEffect",
+    "reply": "reply:ReplyEffect",
+    "webhook": "webhook:WebhookEffect",
+    "notify": "notify:NotifyEffect",
+    "publish": "publish:PublishEffect",
 }
 
 

@@ -12,6 +12,7 @@ from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
 from postroom.steps.location import Location, located
 from postroom.transports import directory, maildir, mbox
+from postroom.transports.publishing import publish
 
 
 class FileEffect(Effect):
@@ -38,6 +39,7 @@ class FileEffect(Effect):
                 received=letter.received,
                 host=tools.host,
                 again=letter.again,
+                publish=tools.publish or publish,
             )
         return Receipt(detail="delivered", repeated=not new)
 

@@ -8,6 +8,7 @@ from postroom.model import TextSet
 from postroom.pipeline.outcome import Effect, Letter, Receipt
 from postroom.pipeline.tools import Tools
 from postroom.transports import maildir
+from postroom.transports.publishing import publish
 
 
 class StoreEffect(Effect):
@@ -34,6 +35,7 @@ class StoreEffect(Effect):
             create=self.create,
             root=root,
             again=letter.again,
+            publish=tools.publish or publish,
         )
         return Receipt(detail="delivered", repeated=not new)
 

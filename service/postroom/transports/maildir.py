@@ -10,8 +10,10 @@ from pathlib import Path
 from typing import Final
 
 from postroom.errors import Permanent
+from postroom.transports import publishing
 from postroom.transports.files import explained, make_directories, sync_directory, write_all
 from postroom.transports.mutf7 import encode
+from postroom.transports.publishing import Publish
 
 # In the order that maildir(5) wants them after `:2,`.
 LETTERS: Final = {
@@ -53,13 +55,15 @@ def deliver(
     root: Path | None = None,
     again: bool = True,
     seen: bool = False,
+    publish: Publish = publishing.publish,
 ) -> bool:
     """Put a message into a Maildir; False where an earlier try had put it there already.
 
     The name holds `key`, so that a repeated delivery finds the first one's work, in whatever state a mail
     reader has left it; `again`: whether there can have been one. `root`: the Maildir++ whose folder
-    `directory` is. `seen`: it is no new mail, and lies in `cur` even without flags. Line ends become LF where the
-    message has CRLF throughout. Raises Temporary, and Permanent where the folder is missing and not to be created;
+    `directory` is. `seen`: it is no new mail, and lies in `cur` even without flags. `publish`: how
+    it gets its name; later, where it is to be done for many together. Line ends become LF where the message has CRLF
+    throughout. Raises Temporary, and Permanent where the folder is missing and not to be created;
     both name `root`, since a folder may be named after what a message says.
     """
     with explained(root or directory):
@@ -67,29 +71,18 @@ def deliver(
         if again and _found(directory, key):
             return False
         name = f"{int(received.timestamp())}.{key}.{host_part(host)}"
-        _deliver(unix(chunks), directory, name, letters_of(flags), seen=seen)
+        where, info = ("cur", f":2,{letters_of(flags)}") if letters_of(flags) or seen else ("new", "")
+        # Two tries at once are possible, when one was stopped past its lease and goes on: were they to share a
+        # file in tmp, the one could publish what the other is still writing.
+        temporary = directory / "tmp" / f"{name}.{os.urandom(4).hex()}"
+        descriptor, size = _written(temporary, unix(chunks))
+        publish(descriptor, temporary, directory / where / f"{name},S={size}{info}")
         return True
 
 
 def letters_of(flags: Iterable[str]) -> str:
     """The flags that a Maildir can carry, as they stand behind `:2,`."""
     return "".join(sorted({LETTERS[flag.lower()] for flag in flags if holds(flag)}))
-
-
-def _deliver(lines: Iterable[bytes | memoryview], directory: Path, name: str, letters: str, *, seen: bool) -> None:
-    # Two tries at once are possible, when one was stopped past its lease and goes on: were they to share a
-    # file in tmp, the one could publish what the other is still writing.
-    temporary = directory / "tmp" / f"{name}.{os.urandom(4).hex()}"
-    try:
-        size = _write(temporary, lines)
-        where, info = ("cur", f":2,{letters}") if letters or seen else ("new", "")
-        # What this could replace has the same key: the same message.
-        temporary.rename(directory / where / f"{name},S={size}{info}")
-    except BaseException:
-        with suppress(FileNotFoundError):
-            temporary.unlink()
-        raise
-    sync_directory(directory / where)
 
 
 def prepare(directory: Path, *, create: bool, root: Path | None) -> None:
@@ -126,15 +119,16 @@ def _named(directory: Path, key: str) -> list[str]:
         return [entry.name for entry in entries if f".{key}." in entry.name]
 
 
-def _write(path: Path, chunks: Iterable[bytes | memoryview]) -> int:
-    """A file that is on the disk when this returns; its octets."""
+def _written(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int, int]:
+    """An open file, and its octets."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
-        size = write_all(descriptor, chunks)
-        os.fsync(descriptor)
-    finally:
+        return descriptor, write_all(descriptor, chunks)
+    except BaseException:
         os.close(descriptor)
-    return size
+        with suppress(FileNotFoundError):
+            path.unlink()
+        raise
 
 
 def unix(chunks: Chunks) -> Iterator[bytes | memoryview]:

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from postroom.errors import Permanent, Temporary
-from postroom.ledger import OWN, Arrival, Batch, Cursor, End, Recorded, Settled, State, Unsettled, Watched
+from postroom.ledger import OWN, Arrival, Batch, Cursor, End, Recorded, Settled, State, Unsettled, Waiting, Watched
 
 from .conftest import RECEIVED, Clerk
 
@@ -51,6 +51,15 @@ def test_a_settlement_that_failed_for_now_is_asked_again_later(clerk: Clerk) -> 
     assert (clerk.row(number).state, clerk.row(number).error) == (State.DONE, "the folder is locked")
     clerk.ledger.settle("stdin", [], [(unsettled, datetime.now(UTC) - LATER)])
     assert [row.tries for row in clerk.ledger.unsettled("stdin")] == [2]
+
+
+def test_a_settlement_that_is_to_wait_is_no_failure_and_holds_up_none(clerk: Clerk) -> None:
+    waiting, other = done(clerk, "a"), done(clerk, "b")
+    clerk.ledger.settle("stdin", [], waiting=[Waiting(message=waiting, until=datetime.now(UTC) + LATER)])
+    assert [row.id for row in clerk.ledger.unsettled("stdin", limit=1)] == [other]
+    assert (clerk.row(waiting).tries, clerk.row(waiting).error) == (0, None)
+    clerk.ledger.settle("stdin", [], waiting=[Waiting(message=waiting, until=datetime.now(UTC) - LATER)])
+    assert [row.id for row in clerk.ledger.unsettled("stdin")] == [waiting, other]
 
 
 def test_a_settlement_that_failed_for_good_makes_a_dead_letter(clerk: Clerk) -> None:

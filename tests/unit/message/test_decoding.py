@@ -27,6 +27,9 @@ def only(raw: bytes) -> Part:
             Defect.BAD_ENCODED_WORD,
             id="base64-cut-twice",
         ),
+        pytest.param(
+            "=?utf-8?b?Y2Fmw?= =?utf-8?b?6kgYQ?=", "café a", Defect.BAD_ENCODED_WORD, id="base64-cut-unpadded"
+        ),
         pytest.param("=?utf-8?b?Y2E?= =?utf-8?b?ZsOp?=", "café", None, id="base64-of-words-without-padding"),
         pytest.param("=?utf-8?b?Y2E?= x =?utf-8?b?ZsOp?=", "ca x fé", None, id="base64-of-words-apart"),
         pytest.param("=?utf-8?q?caf=C3=A?= =?utf-8?q?9?=", "café", None, id="escape-split"),
@@ -184,6 +187,8 @@ def test_text_without_a_label_is_utf_8_or_cp1252() -> None:
     assert parse(b"\n\xe9").text == "é"
 
 
-def test_html_is_read_as_text_where_there_is_no_other() -> None:
-    message = parse(b"Content-Type: text/html\r\n\r\n<style>x</style><p>Hello <b>you</b></p>")
-    assert (message.text, message.body.strip()) == (None, "Hello you")
+def test_content_is_kept_only_where_it_was_decoded() -> None:
+    plain, encoded = only(b"\nhello"), only(b"Content-Transfer-Encoding: base64\n\naGVsbG8=")
+    assert plain.content == plain.content == encoded.content == b"hello"
+    assert encoded.content is encoded.content
+    assert plain.content is not plain.content

@@ -54,9 +54,7 @@ def test_every_defect_has_a_case() -> None:
 
 @pytest.mark.parametrize("defect", CASES, ids=str)
 def test_a_defect_is_found(defect: Defect) -> None:
-    message = parse(CASES[defect], limits=LIMITS)
-    assert defect in message.defects
-    assert set(message.layout_defects) <= set(message.defects)
+    assert defect in parse(CASES[defect], limits=LIMITS).defects
 
 
 @pytest.mark.parametrize("defect", CASES, ids=str)
@@ -73,7 +71,6 @@ def test_a_clean_message_has_none() -> None:
 
 @pytest.mark.parametrize("defect", Defect, ids=str)
 def test_a_defect_is_named_as_a_metric_label_may_be(defect: Defect) -> None:
-    assert defect.replace("-", "").isalnum()
     assert defect == defect.name.lower().replace("_", "-")
 
 

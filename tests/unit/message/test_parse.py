@@ -142,6 +142,14 @@ def test_a_delimiter_ends_the_header_of_a_part() -> None:
     assert message.parts[1].content_type == "text/html"
 
 
+def test_what_ends_a_header_early_hides_no_part_behind_it() -> None:
+    inner = (b"Content-Type: multipart/mixed; boundary=c", b"rubbish", b"--c", b"X: y", b"--c--")
+    message = parse(mixed(b"--b", *inner, b"--b", b"", b"two", b"--b--"))
+    assert [part.path for part in message.parts] == ["TEXT", "1", "1.1", "2"]
+    assert message.parts[2].headers.get("x") == "y"
+    assert contents(message) == [b"", b"two"]
+
+
 RAW = mixed(b"--b", b"X: y", b"", b"one", b"two", b"--b", b"", b"three", b"--b--")
 
 

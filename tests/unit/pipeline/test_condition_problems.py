@@ -87,6 +87,8 @@ BAD: list[tuple[str, object, str, str]] = [
     ("unknown method", {"auth": {"dmark": "fail"}}, "when.auth.dmark", "did you mean `dmarc`?"),
     ("no method", {"auth": "fail"}, "when.auth", "name the method"),
     ("no result", {"auth": {}}, "when.auth", "missing"),
+    ("unknown part of virus", {"virus": {"names": "x"}}, "when.virus.names", "did you mean `name`?"),
+    ("virus, text", {"virus": "Eicar"}, "when.virus", "true"),
     ("no score", {"spam": "high"}, "when.spam", "a number is expected"),
     ("script without a name", {"script": "ocr"}, "when.script", "name the script"),
     ("script without a key", {"script": {"ocr": "de"}}, "when.script", "name the script"),

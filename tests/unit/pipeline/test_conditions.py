@@ -11,7 +11,7 @@ from postroom import testing
 from postroom.errors import Problem
 from postroom.pipeline.condition import Answer
 from postroom.pipeline.conditions import compile_condition
-from postroom.pipeline.view import Auth, Envelope, Facts, Spam, View
+from postroom.pipeline.view import Auth, Envelope, Facts, Spam, View, Virus
 
 NOWHERE = Path("/nonexistent")
 INVOICE = {"attachments": [testing.Attachment("Invoice.pdf", size=2000), testing.Attachment("note.txt", size=10)]}
@@ -171,6 +171,10 @@ def spam(**values: Any) -> dict[str, Any]:
     return {"facts": Facts(spam=Spam(**values))}
 
 
+def virus(*names: str) -> dict[str, Any]:
+    return {"facts": Facts(virus=Virus(found=bool(names), names=names))}
+
+
 def script(**values: Any) -> dict[str, Any]:
     return {"facts": Facts(script={"ocr": values})}
 
@@ -216,6 +220,14 @@ VIEWS: list[tuple[str, dict[str, Any], dict[str, Any], bool | None]] = [
     ("duplicate", {"duplicate": True}, {"facts": Facts(duplicate=True)}, True),
     ("duplicate, false", {"duplicate": False}, {"facts": Facts(duplicate=False)}, True),
     ("duplicate is unknown", {"duplicate": False}, {}, None),
+    ("virus", {"virus": True}, virus("Eicar"), True),
+    ("virus, none", {"virus": True}, virus(), False),
+    ("virus, false", {"virus": False}, virus(), True),
+    ("virus, unknown", {"virus": True}, {}, None),
+    ("virus, not unknown", {"not": {"virus": True}}, {}, None),
+    ("virus, false is unknown, too", {"virus": False}, {}, None),
+    ("virus, name", {"virus": {"found": True, "name": "eic*"}}, virus("X", "Eicar"), True),
+    ("virus, another name", {"virus": {"name": "Phish*"}}, virus("Eicar"), False),
     ("script, text", {"script": {"ocr": {"lang": "D*"}}}, script(lang="de"), True),
     ("script, number", {"script": {"ocr": {"pages": "> 2"}}}, script(pages=3), True),
     ("script, bool", {"script": {"ocr": {"clear": True}}}, script(clear=True), True),

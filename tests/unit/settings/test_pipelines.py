@@ -133,9 +133,9 @@ def told(site: "Site", text: str) -> list[str]:
             id="step with a value",
         ),
         pytest.param(
-            "rules: [{name: a, do: [forward: x]}]",
-            ["1:24: rules[0].do[0].forward: unknown step `forward`"],
-            id="a step of later",
+            "rules: [{name: a, do: [teleport: x]}]",
+            ["1:24: rules[0].do[0].teleport: unknown step `teleport`"],
+            id="a step that is none",
         ),
         pytest.param(
             "rules: [{name: a, do: [move Junk]}]",

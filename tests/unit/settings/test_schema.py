@@ -167,7 +167,7 @@ RULES = {
     "null do": ("{name: a, do: }", False),
     "unknown key": ("{name: a, wen: {}, do: keep}", False),
     "unknown step": ("{name: a, do: kep}", False),
-    "unknown step with value": ("{name: a, do: {forward: x}}", False),
+    "unknown step with value": ("{name: a, do: {teleport: x}}", False),
     "unknown option": ("{name: a, do: {move: {foldr: A}}}", False),
     "snake case": ("{name: a, do: {spam: {tag_at: 6}}}", False),
     "a word that needs options": ("{name: a, do: move}", False),

@@ -1,9 +1,12 @@
+from pathlib import Path
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
 from postroom import steps, testing
+from postroom.bayes.learner import Learner
+from postroom.errors import Temporary
 from postroom.message import edited, parse
 from postroom.pipeline.outcome import Edited, Fact, Note, Outcome
 from postroom.pipeline.tools import Trust
@@ -108,6 +111,7 @@ def test_from_tag_at_on_the_message_says_so_itself_and_forgeries_go() -> None:
     assert [one.target for one in edits] == [
         "X-Spam-Flag: YES",
         "X-Spam-Score: 7.3",
+        "X-Spam-Level: *******",
         "X-Spam-Status: Yes, score=7.3 required=5 tests=BAYES_99,URIBL_BLACK",
         "Subject: [SPAM] Hello",
     ]
@@ -157,3 +161,75 @@ def test_a_symbol_can_bring_nothing_else_into_the_header() -> None:
 def test_wrong_options_are_refused(options: dict[str, Any]) -> None:
     with pytest.raises(ValidationError):
         steps.step("spam").model_validate(options)
+
+
+# What was learned.
+
+
+def learned(directory: Path, raw: bytes, **options: Any) -> list[Outcome]:
+    tools = testing.tools(bayes=directory, explains=options.pop("explains", False))
+    step = steps.step("spam").model_validate({"scanner": "bayes", **options})
+    return [*step.plan(testing.view(raw, mailbox="support"), tools)]
+
+
+def teach(directory: Path) -> None:
+    with Learner(directory) as learner:
+        for number in range(20):
+            learner.learn(
+                parse(
+                    testing.message(
+                        subject=f"cheap pills {number}",
+                        from_=f"s{number}@shop.example",
+                        text="buy cheap pills now at the best price",
+                    )
+                ),
+                spam=True,
+            )
+            learner.learn(
+                parse(testing.message(subject=f"minutes {number}", text="the minutes of our meeting with the agenda")),
+                spam=False,
+            )
+
+
+SPAM = testing.message(subject="cheap pills", from_="x@shop.example", text="buy cheap pills now at the best price")
+
+
+def test_a_filter_that_learned_nothing_says_so_and_marks_nothing(tmp_path: Path) -> None:
+    outcomes = learned(tmp_path, SPAM, **{"tag-at": -10})
+    assert fact(outcomes) == Spam(verdict="unsure", symbols=("BAYES_UNTRAINED",))
+    assert [type(one) for one in outcomes] == [Note, Fact]
+
+
+def test_what_was_learned_is_told_and_marked(tmp_path: Path) -> None:
+    teach(tmp_path / "site")
+    outcomes = learned(tmp_path, SPAM, **{"tag-at": 5})
+    spam = fact(outcomes)
+    assert spam is not None
+    assert spam.verdict == "spam"
+    assert [one.target.partition(":")[0] for one in outcomes if isinstance(one, Edited)] == [
+        "X-Spam-Flag",
+        "X-Spam-Score",
+        "X-Spam-Level",
+        "X-Spam-Status",
+    ]
+
+
+def test_words_of_the_message_are_told_to_explain_alone(tmp_path: Path) -> None:
+    teach(tmp_path / "site")
+    assert not [one for one in learned(tmp_path, SPAM) if isinstance(one, Note)]
+    told = [one.text for one in learned(tmp_path, SPAM, explains=True) if isinstance(one, Note)]
+    assert "pills" in told[0]
+
+
+def test_a_mailbox_may_know_things_of_its_own(tmp_path: Path) -> None:
+    teach(tmp_path / "mailboxes/support")
+    own, site = learned(tmp_path, SPAM, learned="mailbox"), learned(tmp_path, SPAM)
+    assert [spam.verdict for spam in (fact(own), fact(site)) if spam] == ["spam", "unsure"]
+
+
+def test_damaged_words_make_the_message_wait_or_pass(tmp_path: Path) -> None:
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site/words").write_bytes(b"damaged")
+    with pytest.raises(Temporary, match="damaged"):
+        learned(tmp_path, SPAM)
+    assert [type(one) for one in learned(tmp_path, SPAM, **{"on-error": "pass"})] == [Note]

@@ -1,5 +1,6 @@
 """Sockets, certificates, and how a listener ends."""
 
+import asyncio
 import socket
 import stat
 import threading
@@ -8,9 +9,12 @@ from pathlib import Path
 import pytest
 
 from postroom.errors import Permanent, Temporary
+from postroom.settings.mailboxes import ListenerMailbox
+from postroom.sources.listener.gate import Gate
 from postroom.sources.listener.sockets import listening
+from postroom.sources.listener.source import ListenerSource, Reception
 
-from .conftest import until
+from .conftest import MAILBOX, until
 
 LETTER = b"Subject: Lunch\r\n\r\nSunday?\r\n"
 
@@ -173,3 +177,14 @@ def test_replies_are_not_held_back_by_nagles_algorithm(posts) -> None:
     mailbox = posts().mailbox
     with listening(mailbox, Path("/")) as [one]:
         assert one.proto == socket.IPPROTO_TCP
+
+
+async def test_a_client_that_comes_at_the_very_end_is_told_to_come_again(desk) -> None:
+    mailbox = ListenerMailbox.model_validate({"url": "lmtp://127.0.0.1:0", **MAILBOX})
+    reception = Reception(ListenerSource(mailbox)._terms(desk, Gate(desk)), mailbox)
+    await reception.close(1)
+    server = await asyncio.get_running_loop().create_server(reception.wire, "127.0.0.1", 0)
+    reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
+    assert (await reader.read()).startswith(b"421 4.3.2")
+    writer.close()
+    server.close()

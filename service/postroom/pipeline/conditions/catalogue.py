@@ -16,6 +16,7 @@ Kind = Literal[
     "attachment",
     "spam",
     "auth",
+    "virus",
     "script",
 ]
 
@@ -85,6 +86,12 @@ CATALOGUE: Final = (
         "auth",
         "What the step `authenticate` found: `dkim`, `spf`, `dmarc`, `arc`, and the sender's `policy`.",
         "{auth: {dmarc: fail, policy: [quarantine, reject]}}",
+    ),
+    Entry(
+        "virus",
+        "virus",
+        "What the step `virus` found: whether there is one, or `found` and `name`.",
+        '{virus: {name: "*Phishing*"}}',
     ),
     Entry(
         "script",

@@ -44,7 +44,7 @@ Parts: Final[dict[str, Callable[[fields.Mailbox], Sequence[Text]]]] = {
 MOMENTS: Final = ("date", "received", "time", "weekday")
 FIELDS: Final = (
     *fields.ADDRESSES, *fields.TEXTS, *fields.BOOLS, *MOMENTS,
-    "attachment", "attachments", "size", "age", "spam", "auth", "script",
+    "attachment", "attachments", "size", "age", "spam", "virus", "auth", "script",
 )  # fmt: skip
 JOINS: Final = ("all", "any", "not")
 DEEPEST: Final = 100  # keys and list places that lead to a condition
@@ -309,6 +309,27 @@ class _Compiler:
                 parts.append(None)
         return self.together(parts, trail)
 
+    def _virus(self, data: object, trail: Trail) -> Condition | None:
+        if not isinstance(data, dict):
+            return self.infected("virus", data, trail)
+        parts: list[Condition | None] = []
+        for word, value in data.items():
+            place = (*trail, str(word))
+            if word == "found":
+                parts.append(self.infected("virus.found", value, place))
+            elif word == "name":
+                parts.append(self.text("virus.name", value, place, _virus_names, fact="virus"))
+            else:
+                self.read.unknown(place, "part of virus", str(word), ("found", "name"))
+                parts.append(None)
+        return self.together(parts, trail)
+
+    def infected(self, name: str, data: object, trail: Trail) -> Condition | None:
+        wanted = self.read.truth(data, trail)
+        if wanted is None:
+            return None
+        return _asks(name, data, _infected, _truth, Question(some=BoolTest(wanted)), fact="virus")
+
     def _script(self, data: object, trail: Trail) -> Condition | None:
         """What scripts answered: `script: {NAME: {key: value}}`."""
         if not isinstance(data, dict) or not all(isinstance(answer, dict) and answer for answer in data.values()):
@@ -426,6 +447,16 @@ def _verdict(view: View) -> Sequence[Text] | None:
 def _symbols(view: View) -> Sequence[Text] | None:
     spam = view.facts.spam
     return None if spam is None else texts(spam.symbols)
+
+
+def _infected(view: View) -> Sequence[bool] | None:
+    virus = view.facts.virus
+    return None if virus is None else (virus.found,)
+
+
+def _virus_names(view: View) -> Sequence[Text] | None:
+    virus = view.facts.virus
+    return None if virus is None else texts(virus.names)
 
 
 def _names(value: fields.Attachment) -> Sequence[Text]:

@@ -37,6 +37,7 @@ def condition_schema() -> Schema:
             "anyOf": [compared, _object({"score": compared, "verdict": _TEXT, "symbol": _TEXT})],
         },
         "auth": _object(dict.fromkeys(fields.AUTH, _TEXT)),
+        "virus": {"anyOf": [boolean, _object({"found": boolean, "name": _TEXT})]},
         "script": {
             "type": "object",
             "additionalProperties": {

@@ -120,6 +120,16 @@ class TextTemplate(Template):
     """Free text of several lines: a note, the text of a mail."""
 
 
+class HtmlTemplate(Template):
+    """HTML. A value is text in it and never markup."""
+
+    place = "HTML"
+
+    @staticmethod
+    def clean(value: object) -> str:
+        return contexts.html_text(value)
+
+
 class HeaderTemplate(Template):
     """The value of a header field: one line."""
 
@@ -274,6 +284,7 @@ __all__ = [
     "AttachmentValue",
     "FolderTemplate",
     "HeaderTemplate",
+    "HtmlTemplate",
     "PathTemplate",
     "SegmentTemplate",
     "Template",

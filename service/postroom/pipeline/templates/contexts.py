@@ -68,6 +68,13 @@ def plain_text(value: object) -> str:
     return _TEXT_CONTROL.sub(" ", text_of(value).replace("\r\n", "\n").replace("\r", "\n"))
 
 
+def html_text(value: object) -> str:
+    """Text within HTML, attributes in quotes included: no character of it is markup."""
+    from html import escape
+
+    return escape(plain_text(value), quote=True)
+
+
 def path_segment(value: object) -> str:
     """One segment of a path: no separator, no control character, never `..`; empty where the value is."""
     from postroom.message.names import safe_name

@@ -15,7 +15,8 @@ MOMENT: Final = frozenset({"year", "month", "day", "hour", "minute", "second", "
 ATTACHMENT: Final = frozenset({"name", "type", "size"})
 SPAM: Final = frozenset({"score", "verdict", "symbols"})
 AUTH: Final = frozenset({"dkim", "spf", "dmarc", "arc", "policy"})
-FACTS: Final = frozenset({"spam", "auth", "duplicate", "tags", "script"})
+VIRUS: Final = frozenset({"found", "names"})
+FACTS: Final = frozenset({"spam", "virus", "auth", "duplicate", "tags", "script"})
 DIRECTIVES: Final = frozenset("aAbBdHIjmMpSuVGyY%")
 
 
@@ -111,6 +112,10 @@ def _facts(facts: Facts) -> Mapping[str, object]:
             "symbols": () if spam is None else spam.symbols,
         },
         "auth": {name: ("" if auth is None else getattr(auth, name)) or "" for name in AUTH},
+        "virus": {
+            "found": "" if facts.virus is None else facts.virus.found,
+            "names": () if facts.virus is None else facts.virus.names,
+        },
         "duplicate": "" if facts.duplicate is None else facts.duplicate,
         "tags": facts.tags,
         "script": dict(facts.script),
@@ -144,6 +149,7 @@ ATTRIBUTES: Final[Mapping[str, frozenset[str] | None]] = {
     "facts": FACTS,
     "facts.spam": SPAM,
     "facts.auth": AUTH,
+    "facts.virus": VIRUS,
     "facts.script": None,
     "match": None,
 }

@@ -43,6 +43,18 @@ def groups(messages: Sequence[Fetched]) -> list[list[Fetched]]:
     return made
 
 
+async def of(imap: Imap, desk: Desk, group: Sequence[Fetched]) -> dict[int, Body]:
+    """The bodies of a group, by UID; those that cannot be had now, or are too large, are not among them."""
+    small = [message for message in group if message.size is not None and message.size <= RANGE]
+    found = await together(imap, desk, small) if small else {}
+    for message in group:
+        if message not in small and (message.size or 0) <= desk.largest:
+            body = await alone(imap, desk, message, lenient=False)
+            if body is not None:
+                found[message.uid] = body
+    return found
+
+
 async def together(imap: Imap, desk: Desk, messages: Sequence[Fetched]) -> dict[int, Body]:
     """The bodies of small messages. One that is missing, empty or shorter than the server said is not among them."""
     sizes = {message.uid: message.size or 0 for message in messages}

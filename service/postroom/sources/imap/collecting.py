@@ -26,7 +26,7 @@ _ITEMS = "(UID RFC822.SIZE FLAGS)"
 
 @dataclass(eq=False, kw_only=True)
 class Collector:
-    """Brings a selected folder's new messages in. `meanwhile` is called where there is no room for more."""
+    """Brings a selected folder's new messages in. `meanwhile` is called now and then: it settles."""
 
     selected: Selected
     desk: Desk
@@ -40,9 +40,11 @@ class Collector:
 
     async def look(self) -> None:
         """All that is there now is recorded when this returns. Raises Lost, Rejected, Temporary."""
-        self._stored = self._stored or self.cursor
-        await self.wanting.fetch()
-        self.selected.arrived = 0
+        if self._stored is None:  # later looks end with this
+            self._stored = self.cursor
+            await self.wanting.fetch()
+        if self.selected.arrived > WINDOW:  # so many that they are better looked at in windows
+            await self.selected.again()
         await self._catch_up(await self.selected.end())
         while True:
             self.selected.arrived = 0
@@ -66,6 +68,8 @@ class Collector:
         while self.cursor.next < end:
             high = min(end, self.cursor.next + width)
             found = await self._window(f"{self.cursor.next}:{high - 1}", high)
+            if high < end:
+                await self.meanwhile()  # what is done by now does not wait for all the rest
             if width < uidsets.HIGHEST:
                 # UIDs may lie far apart, where much was deleted.
                 width = min(WIDEST, width * 4) if found < WINDOW // 4 else WINDOW
@@ -105,14 +109,7 @@ class Collector:
             await self.wanting.fetch()
 
     async def _arrivals(self, group: Sequence[Fetched]) -> list[Arrival]:
-        imap = self.selected.imap
-        small = [message for message in group if message.size is not None and message.size <= bodies.RANGE]
-        found = await bodies.together(imap, self.desk, small) if small else {}
-        for message in group:
-            if message not in small and (message.size or 0) <= self.desk.largest:
-                body = await bodies.alone(imap, self.desk, message, lenient=False)
-                if body is not None:
-                    found[message.uid] = body
+        found = await bodies.of(self.selected.imap, self.desk, group)
         self.selected.require()
         awaited = await self.arriving.awaited(found.values())
         return [self.arriving.arrival(message, found.get(message.uid), awaited) for message in group]

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from functools import lru_cache
 from types import TracebackType
 from typing import Self
 
@@ -34,6 +35,7 @@ class Imap:
         self._timeout = timeout
         self._lock = asyncio.Lock()
         self._capabilities: frozenset[str] = frozenset()
+        self._told = 0  # how often they were told
         self.naming = Naming()
 
     @classmethod
@@ -67,11 +69,6 @@ class Imap:
     def has(self, *names: str) -> bool:
         """Whether the server offers all of these."""
         return self._capabilities.issuperset(names)
-
-    @property
-    def lost(self) -> Lost | None:
-        """Why the connection is gone."""
-        return self._protocol.lost
 
     def listen(self, on_untagged: Callable[[Data | Status], None]) -> None:
         """Be called with each untagged response as it comes."""
@@ -166,9 +163,9 @@ class Imap:
     async def _log_in(self, account: ImapMailbox) -> None:
         if not self._capabilities:
             await self._ask_capabilities()
-        before = self._capabilities
+        before = self._told
         await authenticate(self, account)
-        if self._capabilities is before:  # what was offered to a stranger says nothing about what is offered to us
+        if self._told == before:  # what was offered to a stranger says nothing about what is offered to us
             self._capabilities = frozenset()
 
     async def _ask_capabilities(self) -> None:
@@ -178,7 +175,14 @@ class Imap:
         told = [status.arguments for status in (*reply.statuses, reply.status) if status.code == "CAPABILITY"]
         told += [data.pieces[0][data.start :] for data in reply.named("CAPABILITY")]
         if told:
-            self._capabilities = frozenset(told[-1].decode("ascii", "replace").upper().split())
+            self._told += 1
+            self._capabilities = _capabilities(told[-1])
+
+
+@lru_cache(maxsize=256)
+def _capabilities(told: bytes) -> frozenset[str]:
+    """The same object for all connections that are offered the same."""
+    return frozenset(told.decode("ascii", "replace").upper().split())
 
 
 class Exchange:
@@ -215,8 +219,11 @@ class Exchange:
                 if self._running.is_over:
                     return
                 self._protocol.write(piece[start : start + _CHUNK])
-                async with asyncio.timeout(self._timeout):
-                    await self._protocol.drained()
+                try:
+                    async with asyncio.timeout(self._timeout):
+                        await self._protocol.drained()
+                except TimeoutError:
+                    raise Lost("timeout", f"the server does not take what {self._running.name} sends it") from None
         self._protocol.write(end)
         self._deadline = self._clock() + self._timeout * PATIENCE
 

@@ -1,13 +1,16 @@
 """A folder: its keys in the ledger, and what is known of it while it is selected."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Self
 
-from postroom.errors import Temporary
+from postroom.errors import PostroomError, Temporary
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.fetched import fetched
 from postroom.sources.imap.responses import Data, Status
+from postroom.sources.losses import Lost
 
 NOOP_SECONDS = 60.0
 
@@ -59,19 +62,36 @@ class Selected:
         if not selected.validity:
             raise Temporary(f"the server gives the folder `{name}` no UIDVALIDITY, so that its messages have no names")
         selected._open = True
+        selected.arrived = 0
         return selected
 
     async def again(self) -> None:
-        """Select it anew, after another folder was. Raises Rejected, Lost, and Temporary where UIDVALIDITY changed."""
+        """Select it anew, after another folder was, or to learn UIDNEXT. Raises Lost, also where it is not the same."""
         self.imap.listen(self.hear)
         self._exists = 0
-        (await self.imap.call("SELECT", self.imap.naming.written(self.name))).require()
+        reply = await self.imap.call("SELECT", self.imap.naming.written(self.name))
+        if not reply.is_ok:
+            raise Lost("protocol", f"the folder `{self.name}` cannot be selected again: {reply.status.text}")
+        self.arrived = 0
         self.require()
 
+    @asynccontextmanager
+    async def away(self) -> AsyncIterator[None]:
+        """Another folder may be selected meanwhile."""
+        try:
+            yield
+        except Lost:
+            raise
+        except PostroomError:
+            await self.again()
+            raise
+        # Not in a `finally`: after a cancellation there is no connection, and the error would take its place.
+        await self.again()
+
     def require(self) -> None:
-        """That UIDs still mean what they did. Raises Temporary."""
+        """That UIDs still mean what they did. Raises Lost: nothing may be done on this connection any more."""
         if self.is_stale:
-            raise Temporary(f"the folder `{self.name}` got another UIDVALIDITY while it was selected")
+            raise Lost("protocol", f"the folder `{self.name}` got another UIDVALIDITY while it was selected")
 
     @property
     def exists(self) -> int:

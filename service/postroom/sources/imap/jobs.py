@@ -1,6 +1,8 @@
 """One settlement under way, and where messages of ours land."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 
 from postroom.errors import PostroomError
 from postroom.ledger.rows import Arrival, Settled, Unsettled, Waiting
@@ -16,6 +18,8 @@ class Landed:
 
 
 NOWHERE = Landed()
+# A clock of ours and one of the database may differ so much.
+_MARGIN = timedelta(minutes=1)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -36,3 +40,33 @@ class Job:
 
     def vanish(self) -> None:
         self.answer = Settled(message=self.work.message, outcome="vanished", own=tuple(self.own))
+
+
+def waiting(jobs: Iterable[Job]) -> list[Job]:
+    """Those that have no answer yet."""
+    return [job for job in jobs if job.answer is None]
+
+
+def fail(jobs: Iterable[Job], error: PostroomError) -> None:
+    """Answer all that have no answer yet."""
+    for job in waiting(jobs):
+        job.fail(error)
+
+
+@dataclass(eq=False)
+class Attempts:
+    """Which settlements may have been begun before, so that something of them may be done already: those that were
+    planned before this process watched the mailbox, and those whose commands nobody saw the end of."""
+
+    since: datetime
+    _begun: set[int] = field(default_factory=set)
+
+    def may_have_been(self, job: Job) -> bool:
+        work = job.work
+        return work.message in self._begun or work.planned is None or work.planned < self.since + _MARGIN
+
+    def begin(self, jobs: Iterable[Job]) -> None:
+        self._begun.update(job.work.message for job in jobs)
+
+    def end(self, jobs: Iterable[Job]) -> None:
+        self._begun.difference_update(job.work.message for job in jobs)

@@ -40,6 +40,7 @@ class Mover:
     async def store(self, uids: Collection[int], sign: str, flags: Collection[str]) -> None:
         """Add (`+`) or remove (`-`) flags; never replace them: others set some, too."""
         for _, text in uidsets.written(uids):
+            self.selected.require()
             reply = await self.selected.imap.call(
                 "UID", "STORE", text, f"{sign}FLAGS.SILENT", f"({' '.join(sorted(flags))})"
             )
@@ -49,6 +50,7 @@ class Mover:
         """Copy them into a folder that is there."""
         results: Results = {}
         for piece, text in uidsets.written(uids):
+            self.selected.require()
             reply = await self.selected.imap.call("UID", "COPY", text, self.selected.imap.naming.written(folder))
             if not reply.is_ok:
                 results |= dict.fromkeys(piece, _refusal(reply))
@@ -72,6 +74,7 @@ class Mover:
     async def _move(self, uids: Collection[int], folder: str) -> Results:
         results: Results = {}
         for piece, text in uidsets.written(uids):
+            self.selected.require()
             reply = await self.selected.imap.call("UID", "MOVE", text, self.selected.imap.naming.written(folder))
             landed = _landed(reply)
             results |= {uid: landed[uid] for uid in piece if landed and uid in landed}
@@ -97,6 +100,7 @@ class Mover:
         await self.store(uids, "+", [DELETED])
         if self.selected.imap.has("UIDPLUS"):
             for _, text in uidsets.written(uids):
+                self.selected.require()
                 (await self.selected.imap.call("UID", "EXPUNGE", text)).require()
 
 

@@ -1,7 +1,6 @@
 """One connection's wire: one command at a time goes out, whole responses come in, and an end reaches whoever waits."""
 
 import asyncio
-from collections import deque
 from collections.abc import Callable
 
 from aioimaplib.aioimaplib import AUTH, CONNECTED, LOGOUT, NONAUTH, SELECTED, Command, Commands, IMAP4ClientProtocol
@@ -25,7 +24,7 @@ class Running:
         self.data: list[Data] = []
         self.statuses: list[Status] = []
         self.changed = asyncio.Event()
-        self._prompts: deque[bytes] = deque()
+        self._prompts: list[bytes] = []
         self._reply: Reply | None = None
         self._error: Lost | None = None
 
@@ -43,7 +42,7 @@ class Running:
 
     def prompt(self) -> bytes | None:
         """The text of a `+` that was not taken yet."""
-        return self._prompts.popleft() if self._prompts else None
+        return self._prompts.pop(0) if self._prompts else None
 
     def prompted(self, text: bytes) -> None:
         self._prompts.append(text)
@@ -73,6 +72,8 @@ class Protocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(loop)
+        # Of its queue of pushes and of commands nothing is used here, and it weighs 4 KiB in each idle mailbox.
+        del self.idle_queue, self._idle_event, self.state_condition
         self._loop = loop
         self._parser = Parser()
         self._running: Running | None = None

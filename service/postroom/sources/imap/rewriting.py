@@ -35,10 +35,8 @@ class Rewriter:
         self.owning.note(folder, job, landed or await self._append(job, folder))
 
     async def _earlier(self, job: Job, folder: str) -> Landed | None:
-        try:
-            return await seeking.marked(self.selected.imap, folder, job.work.identity)
-        finally:
-            await self.selected.again()
+        async with self.selected.away():
+            return (await seeking.marked(self.selected.imap, folder, [job])).get(job.uid)
 
     async def _append(self, job: Job, folder: str) -> Landed:
         imap = self.selected.imap

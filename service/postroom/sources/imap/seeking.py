@@ -1,6 +1,7 @@
 """Looking whether an earlier try, whose end nobody recorded, has already put a message into a folder."""
 
 import asyncio
+from collections import defaultdict
 from collections.abc import Collection
 
 from postroom.sources.imap import bodies
@@ -23,20 +24,25 @@ async def copies(imap: Imap, folder: str, jobs: Collection[Job]) -> dict[int, La
     reply = await imap.call("UID", "FETCH", f"{low}:*", "(UID RFC822.SIZE)")
     told = {uid: one.size for uid, one in fetched(reply.require().data).items() if uid >= low}
     candidates = {uid: size for uid, size in told.items() if size is not None and size in sizes}
-    found = {digest: uid for uid, digest in (await bodies.digests(imap, candidates)).items()}
+    uids: dict[str, list[int]] = defaultdict(list)
+    for uid, digest in sorted((await bodies.digests(imap, candidates)).items(), reverse=True):
+        uids[digest].append(uid)
+    # Of several equal messages each has its own copy.
     return {
-        job.uid: Landed(there.validity, found[job.work.sha256])
+        job.uid: Landed(there.validity, uids[job.work.sha256].pop())
         for job in jobs
-        if job.work.sha256 is not None and job.work.sha256 in found
+        if job.work.sha256 is not None and uids[job.work.sha256]
     }
 
 
-async def marked(imap: Imap, folder: str, identity: str) -> Landed | None:
-    """Where a changed message of ours lies in the folder. Leaves that folder selected."""
+async def marked(imap: Imap, folder: str, jobs: Collection[Job]) -> dict[int, Landed]:
+    """By UID of the original: where its changed message lies in the folder. Leaves that folder selected."""
     there = await Selected.open(imap, folder, asyncio.Event(), examine=True)
-    reply = await imap.call("UID", "SEARCH", "HEADER", FIELD, quoted(identity))
-    for data in reply.require().named("SEARCH"):
-        for value in reversed(data.values()):
-            if isinstance(value, bytes) and value.isdigit():
-                return Landed(there.validity, int(value))
-    return None
+    found: dict[int, Landed] = {}
+    for job in jobs:
+        reply = await imap.call("UID", "SEARCH", "HEADER", FIELD, quoted(job.work.identity))
+        uids = [value for data in reply.require().named("SEARCH") for value in data.values()]
+        newest = max((int(uid) for uid in uids if isinstance(uid, bytes) and uid.isdigit()), default=None)
+        if newest is not None:
+            found[job.uid] = Landed(there.validity, newest)
+    return found

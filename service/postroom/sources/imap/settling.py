@@ -4,49 +4,27 @@ An OK proves nothing: before anything is done, UIDVALIDITY and presence are chec
 gone the user took away, and the user wins. Every step may be repeated.
 """
 
-import re
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
 
 from postroom.errors import PostroomError
 from postroom.ledger.rows import Waiting
 from postroom.settings.mailboxes import ImapMailbox
 from postroom.sources import Desk
 from postroom.sources.imap import seeking
-from postroom.sources.imap.acts import Act, Put, Remove, Stay, act_of, removal
+from postroom.sources.imap.acts import Act, Put, Remove, act_of, removal
+from postroom.sources.imap.flagging import flag
 from postroom.sources.imap.folder import Key, Selected
-from postroom.sources.imap.jobs import Job, Landed
+from postroom.sources.imap.jobs import Attempts, Job, Landed, fail, waiting
 from postroom.sources.imap.moving import Mover, Results
 from postroom.sources.imap.owning import Owning
 from postroom.sources.imap.rewriting import Rewriter
 from postroom.sources.imap.targets import Targets
 from postroom.sources.losses import Lost
 from postroom.sources.settlement import Settlement
-
-SEEN = "\\Seen"
-# A clock of ours and one of the database may differ so much.
-_MARGIN = timedelta(minutes=1)
-_FLAG = re.compile(r"\\?[^\s\x00-\x1f\x7f-\U0010ffff(){%*\"\\\]]+")
-
-
-@dataclass(eq=False)
-class Attempts:
-    """Which settlements may have been begun before, so that copies may be there already: those that were done before
-    this process watched the mailbox, and those whose commands nobody saw the end of."""
-
-    since: datetime
-    _begun: set[int] = field(default_factory=set)
-
-    def may_have_been(self, work: Settlement) -> bool:
-        return work.message in self._begun or work.planned is None or work.planned < self.since + _MARGIN
-
-    def begin(self, jobs: Iterable[Job]) -> None:
-        self._begun.update(job.work.message for job in jobs)
-
-    def end(self, jobs: Iterable[Job]) -> None:
-        self._begun.difference_update(job.work.message for job in jobs)
 
 
 @dataclass(eq=False, kw_only=True)
@@ -72,11 +50,17 @@ class Settler:
         if jobs:
             try:
                 await self._work_off(jobs)
-            finally:
-                answered = [job for job in jobs if job.answer is not None]
-                await self.desk.settled([job.answer for job in answered if job.answer is not None])
-                self.attempts.end(answered)
+            except BaseException:
+                with suppress(PostroomError):
+                    await self._answer(jobs)
+                raise
+            await self._answer(jobs)
         return len(jobs)
+
+    async def _answer(self, jobs: Sequence[Job]) -> None:
+        answered = [job for job in jobs if job.answer is not None]
+        await self.desk.settled([job.answer for job in answered if job.answer is not None])
+        self.attempts.end(answered)
 
     def _job(self, work: Settlement) -> Job:
         key = Key.read(work.key)
@@ -87,11 +71,11 @@ class Settler:
 
     async def _work_off(self, jobs: Sequence[Job]) -> None:
         acts = self._acts(jobs)
-        await self._find(_open(jobs))
-        await self._flag(_open(jobs), acts)
-        await self._each_target(self._copied(_open(jobs)), self._copy)
+        await self._find(waiting(jobs), acts)
+        await flag(waiting(jobs), acts, self.mover)
+        await self._each_target(self._copied(waiting(jobs)), self._copy)
         moves: dict[tuple[str, bool], list[Job]] = defaultdict(list)
-        for job in _open(jobs):
+        for job in waiting(jobs):
             match acts[job.uid]:
                 case Put(folder, create, edited) if edited:
                     await self._rewrite(job, folder, create)
@@ -100,14 +84,14 @@ class Settler:
                 case _:
                     pass
         await self._each_target(moves, self._move)
-        await self._remove([job for job in _open(jobs) if isinstance(acts[job.uid], Remove)])
-        for job in _open(jobs):
+        await self._remove([job for job in waiting(jobs) if isinstance(acts[job.uid], Remove)])
+        for job in waiting(jobs):
             job.succeed()
 
     def _acts(self, jobs: Iterable[Job]) -> dict[int, Act]:
         """What is to be done with each; one whose time has not come is answered."""
         acts: dict[int, Act] = {}
-        for job in _open(jobs):
+        for job in waiting(jobs):
             act = act_of(job.work, self.account, self.selected, self.clock())
             if isinstance(act, Waiting):
                 job.answer = act
@@ -115,37 +99,49 @@ class Settler:
                 acts[job.uid] = act
         return acts
 
-    async def _find(self, jobs: Sequence[Job]) -> None:
+    async def _find(self, jobs: Sequence[Job], acts: Mapping[int, Act]) -> None:
         found = await self.mover.present([job.uid for job in jobs])
         self.selected.require()
         for job in jobs:
             if job.uid in found:
                 job.flags = found[job.uid].flags or frozenset()
-            else:
-                job.vanish()
+        await self._trace([job for job in jobs if job.uid not in found], acts)
 
-    async def _flag(self, jobs: Sequence[Job], acts: Mapping[int, Act]) -> None:
-        """Only what differs: +FLAGS and -FLAGS of what was read just before."""
-        groups: dict[tuple[str, frozenset[str]], list[Job]] = defaultdict(list)
+    async def _trace(self, jobs: Sequence[Job], acts: Mapping[int, Act]) -> None:
+        """Answer those that are not here any more: taken away by an earlier try of ours, or by the user."""
+        put: dict[tuple[str, bool], list[Job]] = defaultdict(list)
         for job in jobs:
-            act = acts[job.uid]
-            has = {flag.lower() for flag in job.flags}
-            seen = {SEEN} if isinstance(act, Stay) and act.seen else set()
-            add = frozenset(flag for flag in job.work.add | seen if flag.lower() not in has and self._can_hold(flag))
-            remove = frozenset(flag for flag in job.work.remove if flag.lower() in has)
-            for sign, flags in (("+", add), ("-", remove)):
-                if flags:
-                    groups[sign, flags].append(job)
-        for (sign, flags), changed in groups.items():
-            try:
-                await self.mover.store([job.uid for job in changed], sign, flags)
-            except Lost:
-                raise
-            except PostroomError as error:
-                _fail(changed, error)
+            match acts[job.uid]:
+                case Put(folder, edited=edited) if self.attempts.may_have_been(job):
+                    put[folder, edited].append(job)
+                case Remove() if self.attempts.may_have_been(job):
+                    job.succeed()
+                case _:
+                    job.vanish()
+        for (folder, edited), missing in put.items():
+            found = await self._earlier(folder, missing, edited=edited)
+            for job in missing:
+                if job.uid in found:
+                    job.succeed()
+                else:
+                    job.vanish()
 
-    def _can_hold(self, flag: str) -> bool:
-        return bool(_FLAG.fullmatch(flag)) and self.selected.can_store(flag)
+    async def _earlier(self, folder: str, jobs: Sequence[Job], *, edited: bool) -> Mapping[int, Landed]:
+        """Where an earlier try has put them; noted as ours."""
+        found: Mapping[int, Landed] = {}
+        seek = seeking.marked if edited else seeking.copies
+        try:
+            name = await self.targets.find(folder, create=False)
+            async with self.selected.away():
+                found = await seek(self.selected.imap, name, jobs)
+        except Lost:
+            raise
+        except PostroomError:
+            return {}
+        for job in jobs:
+            if job.uid in found:
+                self.owning.note(name, job, found[job.uid])
+        return found
 
     def _copied(self, jobs: Iterable[Job]) -> dict[tuple[str, bool], list[Job]]:
         wanted: dict[tuple[str, bool], list[Job]] = defaultdict(list)
@@ -159,17 +155,16 @@ class Settler:
     ) -> None:
         """For each folder that messages go to, made where it is missing; one that cannot be had fails its own only."""
         for (folder, create), jobs in groups.items():
-            waiting = _open(jobs)
-            if not waiting:
+            left = waiting(jobs)
+            if not left:
                 continue
             try:
-                name = await self.targets.find(folder, create=create)
-                await act(name, waiting)
+                await act(await self.targets.find(folder, create=create), left)
             except Lost:
                 raise
             except PostroomError as error:
-                _fail(waiting, error)
-            if any(job.answer is not None for job in waiting):
+                fail(left, error)
+            if waiting(left) != left:
                 self.targets.forget(folder)
 
     async def _copy(self, folder: str, jobs: Sequence[Job]) -> None:
@@ -190,13 +185,11 @@ class Settler:
 
     async def _before(self, folder: str, jobs: Sequence[Job]) -> Results:
         """What an earlier try has put there already."""
-        doubtful = [job for job in jobs if self.attempts.may_have_been(job.work)]
+        doubtful = [job for job in jobs if self.attempts.may_have_been(job)]
         if not doubtful:
             return {}
-        try:
+        async with self.selected.away():
             return dict(await seeking.copies(self.selected.imap, folder, doubtful))
-        finally:
-            await self.selected.again()
 
     async def _announce(self, folder: str, jobs: Sequence[Job]) -> None:
         self.attempts.begin(jobs)
@@ -215,7 +208,7 @@ class Settler:
     async def _rewrite(self, job: Job, folder: str, create: bool) -> None:
         try:
             name = await self.targets.find(folder, create=create)
-            doubtful = self.attempts.may_have_been(job.work)
+            doubtful = self.attempts.may_have_been(job)
             self.attempts.begin([job])
             await self.rewriter.put(job, name, doubtful=doubtful)
             await self._remove([job])
@@ -236,13 +229,4 @@ class Settler:
         except Lost:
             raise
         except PostroomError as error:
-            _fail(jobs, error)
-
-
-def _open(jobs: Iterable[Job]) -> list[Job]:
-    return [job for job in jobs if job.answer is None]
-
-
-def _fail(jobs: Iterable[Job], error: PostroomError) -> None:
-    for job in _open(jobs):
-        job.fail(error)
+            fail(jobs, error)

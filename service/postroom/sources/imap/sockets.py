@@ -11,7 +11,7 @@ from postroom.sources.losses import lost
 from postroom.sources.tls import context_of
 
 # Of each TLS connection's read buffer; asyncio's own 256 KiB are most of what an idle mailbox costs.
-TLS_BUFFER = 1 << 14
+TLS_BUFFER = 1 << 13
 _KEEPALIVE = {"TCP_KEEPIDLE": 60, "TCP_KEEPINTVL": 15, "TCP_KEEPCNT": 4, "TCP_USER_TIMEOUT": 120_000}
 _SHUTDOWN_SECONDS = 5.0
 

@@ -11,8 +11,9 @@ from postroom.sources import Desk, Loss
 from postroom.sources.imap.arriving import History
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.folder import Selected
+from postroom.sources.imap.jobs import Attempts
+from postroom.sources.imap.names import folded
 from postroom.sources.imap.responses import Rejected
-from postroom.sources.imap.settling import Attempts
 from postroom.sources.imap.targets import Allowance, Targets
 from postroom.sources.imap.visit import Circumstances, Visit, wait
 from postroom.sources.losses import LoginRefused, Lost
@@ -28,6 +29,8 @@ class ImapSource:
 
     def __init__(self, account: ImapMailbox) -> None:
         self._account = account
+        # Once each: INBOX means the same in any case.
+        self._folders = list({folded(folder): folder for folder in account.folders}.values())
 
     async def run(self, desk: Desk) -> None:
         """Until cancelled."""
@@ -35,12 +38,12 @@ class ImapSource:
             account=self._account,
             desk=desk,
             clock=_now,
-            folders={folder: History(expects=len(self._account.folders) > 1) for folder in self._account.folders},
+            folders={folder: History(expects=len(self._folders) > 1) for folder in self._folders},
             attempts=Attempts(_now()),
             allowance=Allowance(_now),
         )
         door = Door(self._account, desk)
-        watches = [Watch(shared, door, group) for group in shares(self._account)]
+        watches = [Watch(shared, door, group) for group in shares(self._folders, self._account.max_connections)]
         try:
             async with asyncio.TaskGroup() as tasks:
                 for watch in watches:
@@ -50,10 +53,9 @@ class ImapSource:
             raise group.exceptions[0] from group
 
 
-def shares(account: ImapMailbox) -> list[list[str]]:
+def shares(folders: Sequence[str], connections: int) -> list[Sequence[str]]:
     """Which folders share a connection: one each while there are connections, the last one has the rest in turn."""
-    folders = list(dict.fromkeys(account.folders))
-    single = min(len(folders), account.max_connections) - 1
+    single = min(len(folders), connections) - 1
     return [[folder] for folder in folders[:single]] + [folders[single:]]
 
 
@@ -137,17 +139,20 @@ class Watch:
             self._shared.desk.refused(error)
             return
         reason: Loss = "stopped"
+        refusal: Rejected | None = None
         try:
             async with imap:
                 await self._watch(imap)
         except Lost as error:
             reason = error.reason
-        except Rejected:
-            reason = "protocol"
+        except Rejected as error:
+            reason, refusal = "protocol", error
         except Temporary:
             pass  # ledger or spool: nothing was lost, all is looked at again
         finally:
             self._door.left(reason)
+        if refusal is not None:
+            self._shared.desk.refused(refusal)
 
     async def _watch(self, imap: Imap) -> None:
         targets = Targets(imap=imap, creates=self._shared.account.create, allowance=self._shared.allowance)
@@ -167,7 +172,11 @@ class Watch:
         while True:
             self.attention.clear()
             for folder in self._folders:
-                visit = await Visit.begin(self._shared, imap, folder, self.attention, targets)
+                try:
+                    visit = await Visit.begin(self._shared, imap, folder, self.attention, targets)
+                except Rejected as error:  # a folder that is missing keeps none of the others waiting
+                    self._shared.desk.refused(error)
+                    continue
                 await visit.work()
             await self._settle_strays(imap, targets)
             await wait(self.attention, self._shared.account.poll.total_seconds())

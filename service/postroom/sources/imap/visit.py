@@ -12,9 +12,11 @@ from postroom.sources.imap.arriving import Arriving, History
 from postroom.sources.imap.collecting import Collector
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.folder import NOOP_SECONDS, Selected
+from postroom.sources.imap.jobs import Attempts
 from postroom.sources.imap.owning import Owning
 from postroom.sources.imap.reconciling import Reconciler
-from postroom.sources.imap.settling import Attempts, Settler
+from postroom.sources.imap.responses import Rejected
+from postroom.sources.imap.settling import Settler
 from postroom.sources.imap.targets import Allowance, Targets
 from postroom.sources.imap.wanting import Wanting
 
@@ -55,6 +57,7 @@ class Visit:
         self._selected = selected
         desk, clock = shared.desk, shared.clock
         self._loop = asyncio.get_running_loop()
+        self._idles = selected.imap.has("IDLE")
         self._noop_at = self._loop.time() + NOOP_SECONDS
         self._renew_at = self._loop.time() + SELECTED_SECONDS
         arriving = Arriving(selected=selected, desk=desk, clock=clock, history=shared.folders[selected.name])
@@ -113,8 +116,13 @@ class Visit:
     async def rest(self) -> None:
         """Until something may have happened: a push, something to settle, or the time."""
         imap, attention, account = self._selected.imap, self._selected.attention, self._shared.account
-        if imap.has("IDLE"):
-            await imap.idle(attention, account.idle.total_seconds())
+        if attention.is_set():
+            return
+        if self._idles:
+            try:
+                await imap.idle(attention, account.idle.total_seconds())
+            except Rejected:  # it was offered all the same
+                self._idles = False
         else:
             await wait(attention, account.poll.total_seconds())
             (await imap.call("NOOP")).require()

@@ -85,6 +85,7 @@ class Reception:
         self._buffer = memoryview(bytearray(BUFFER))
         self._loop = asyncio.get_running_loop()
         self._running: dict[asyncio.Task[None], Wire] = {}
+        self._closed = False
 
     def wire(self) -> Wire:
         """For a new connection."""
@@ -92,6 +93,7 @@ class Reception:
 
     async def close(self, drain: float) -> None:
         """Conversations end at their next command; what takes longer than `drain` seconds is cut off."""
+        self._closed = True
         for wire in self._running.values():
             wire.stop()
         if self._running:
@@ -101,9 +103,11 @@ class Reception:
             await asyncio.gather(*late, return_exceptions=True)
 
     def _opened(self, wire: Wire) -> None:
-        if len(self._running) >= self._most:
-            self._terms.desk.replied(replies.code(replies.TOO_MANY_CONNECTIONS))
-            wire.say(replies.TOO_MANY_CONNECTIONS)
+        # One that was accepted as the last may come when all others have been told.
+        if self._closed or len(self._running) >= self._most:
+            reply = replies.STOPPING if self._closed else replies.TOO_MANY_CONNECTIONS
+            self._terms.desk.replied(replies.code(reply))
+            wire.say(reply)
             wire.close()
             return
         task = self._loop.create_task(Session(wire, self._terms).converse())

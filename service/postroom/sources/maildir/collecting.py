@@ -10,7 +10,7 @@ from time import monotonic
 from postroom.errors import Temporary
 from postroom.ledger.rows import Arrival, Batch, Cursor, End, State
 from postroom.sources import Desk
-from postroom.sources.head import envelope_of
+from postroom.sources.head import sender_of
 from postroom.sources.maildir.names import flags_in, key_of, names_in
 from postroom.sources.maildir.reading import NoMessage, Read, copy, read
 from postroom.spool import Blob
@@ -144,14 +144,12 @@ class Collector:
             draft.discard()
 
     def _whole(self, found: Read, start: bytes, content: bytes | Blob) -> Arrival:
-        sender, message_id = envelope_of(start)
         return Arrival(
             source_key=key_of(found.name),
             pipeline=self._desk.pipeline,
             received=found.delivered,
             content=content,
-            sender=sender,
-            message_id=message_id,
+            sender=sender_of(start),
             folder=FOLDER,
             flags=flags_in(found.name),
         )

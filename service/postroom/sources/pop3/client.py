@@ -145,6 +145,3 @@ def _accepted(reply: Reply) -> Reply:
     if reply.status != "+OK":
         raise Lost("protocol", "the server waits for more of a command that is complete")
     return reply
-
-
-__all__ = ["Client", "Rejected", "Reply"]

@@ -4,11 +4,10 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
-from postroom.errors import Temporary
 from postroom.ledger.rows import Arrival, Batch, End, Row, State
 from postroom.settings.mailboxes import Pop3Mailbox
 from postroom.sources import Desk
-from postroom.sources.head import HEAD, envelope_of
+from postroom.sources.head import HEAD, sender_of
 from postroom.sources.losses import Lost
 from postroom.sources.pop3.client import Client, Rejected
 from postroom.sources.pop3.listing import FOLDER, Listed
@@ -118,15 +117,13 @@ class Fetcher:
         return self._arrived(message, start, content)
 
     def _arrived(self, message: Listed, start: bytes, content: bytes | Blob) -> Arrival:
-        sender, message_id = envelope_of(start)
         return Arrival(
             source_key=message.key,
             pipeline=self._desk.pipeline,
             store=self._store,
             received=datetime.now(UTC),
             content=content,
-            sender=sender,
-            message_id=message_id,
+            sender=sender_of(start),
             folder=FOLDER,
         )
 
@@ -149,6 +146,3 @@ def _groups(messages: Sequence[Listed]) -> Iterator[Sequence[Listed]]:
         octets += message.size
     if group:
         yield group
-
-
-__all__ = ["Fetcher", "Temporary", "TooLong"]

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from postroom.errors import Permanent
 from postroom.ledger.rows import Arrival, End
-from postroom.sources.losses import Lost
 from postroom.sources.pop3.client import Client, Rejected
 
 FOLDER = "INBOX"
@@ -68,6 +67,3 @@ async def listing(client: Client) -> Listing:
 def _pairs(lines: list[bytes]) -> dict[int, bytes]:
     """Number and the rest of each line; what is not so formed is left out."""
     return {int(found[1]): found[2] for line in lines if (found := _LINE.fullmatch(line))}
-
-
-__all__ = ["FOLDER", "Listed", "Listing", "Lost", "listing"]

@@ -120,14 +120,8 @@ class _Visit:
         """Wait a little for the work on what was brought in: what is done by the end of the visit can go with it."""
         loop = asyncio.get_running_loop()
         end = loop.time() + self._linger
-        while (left := end - loop.time()) > 0 and await self._is_busy():
+        while (left := end - loop.time()) > 0 and await self._desk.busy():
             await self._desk.wake(timedelta(seconds=min(left, 1)))
-
-    async def _is_busy(self) -> bool:
-        now = datetime.now(UTC)
-        rows = await self._desk.unfinished(FOLDER)
-        working = (row for row in rows if row.state in (State.RECEIVED, State.PLANNED))
-        return any(row.next_try_at is None or row.next_try_at <= now for row in working)
 
     async def _settle(self, messages: Sequence[Listed]) -> None:
         """Settle what needs no server, mark what is to go, and believe it once the server has said goodbye."""

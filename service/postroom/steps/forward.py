@@ -1,0 +1,209 @@
+"""The step `forward` and its effect, one for each recipient."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AfterValidator, Field, model_validator
+
+from postroom.errors import Permanent, PostroomError, Uncertain
+from postroom.model import OneOrMore
+from postroom.pipeline.globs import Glob
+from postroom.pipeline.outcome import Effect, Letter, Note, Outcome, Receipt
+from postroom.pipeline.outgoing import Mail
+from postroom.pipeline.step import Kind, Reference, Step
+from postroom.pipeline.templates import AddressTemplate
+from postroom.pipeline.tools import Tools
+from postroom.pipeline.view import View
+from postroom.steps import covers, redirect, traces
+
+Mode = Literal["redirect", "attach", "inline"]
+REMEMBERED = timedelta(days=1)  # that this message went to this recipient
+SPACE = "forwarded"
+
+
+def _glob(pattern: str) -> str:
+    Glob(pattern)
+    return pattern
+
+
+def _address(text: str) -> str:
+    if text and not AddressTemplate(text).constant:
+        raise ValueError("an address is expected here, without values from a message")
+    return text
+
+
+class ForwardEffect(Effect):
+    """One message to one recipient. That a server took it cannot be seen a second time, so it is recorded before
+    it starts. `refused`: why it must not go; then the message is kept."""
+
+    word: ClassVar[str] = "forward"
+    repeatable: ClassVar[bool] = False
+
+    to: str
+    server: str
+    mode: Mode = "redirect"
+    sender: str = ""  # of the envelope, before it is rewritten; "" is `<>`
+    from_: str = ""
+    srs: bool = True
+    resent: bool = False
+    refused: str = ""
+
+    @property
+    def target(self) -> str:
+        return self.to
+
+    def perform(self, letter: Letter, tools: Tools) -> Receipt:
+        if self.refused:
+            raise Permanent(f"not forwarded: {self.refused}")
+        transport = tools.servers[self.server]
+        if letter.uncertain and transport.holds:
+            raise Uncertain("it may have been delivered: the process ended while it was sent", holds=True)
+        key = self._known_as(letter)
+        if self._is_known(key, letter, tools):
+            return Receipt(detail="this message went to this recipient before", repeated=True)
+        chunks = self._chunks(letter, tools)
+        mail = Mail(sender=self._sender(tools), recipients=(self.to,), chunks=chunks, key=letter.key)
+        reply = transport.send(mail)[self.to]
+        tools.replied(self.server, reply.code)
+        try:
+            reply.check()
+        except Uncertain as error:
+            raise Uncertain(str(error), holds=transport.holds) from None
+        try:
+            tools.memory.remember(SPACE, key, letter.key, REMEMBERED)
+        except PostroomError:
+            pass  # it is sent: trying again for the sake of a loop that may be would send it twice
+        return Receipt(detail=str(reply), queue_id=reply.queue_id, tls=reply.tls)
+
+    def _sender(self, tools: Tools) -> str:
+        """`<>` stays `<>`: a bounce must not cause another (RFC 5321 4.5.5)."""
+        if self.mode != "redirect":
+            return self.from_ if self.sender else ""
+        if self.srs and tools.srs is not None and self.sender:
+            return tools.srs.rewritten(self.sender, tools.clock())
+        return self.sender
+
+    def _chunks(self, letter: Letter, tools: Tools) -> Sequence[bytes | memoryview]:
+        now = tools.clock()
+        mark = (traces.FIELD, traces.mark(letter.message, self.to, tools.seal))
+        if self.mode == "redirect":
+            fields = [redirect.received(tools.host, letter.key, now), mark]
+            if self.resent:
+                fields += redirect.resent(self.from_, self.to, letter.key, tools.host, now)
+            return redirect.redirected(letter, fields)
+        cover = covers.Cover(
+            sender=self.from_, recipient=self.to, host=tools.host, key=letter.key, at=now, fields=[mark]
+        )
+        made = covers.attached if self.mode == "attach" else covers.inline
+        return made(letter.message, cover)
+
+    def _known_as(self, letter: Letter) -> str:
+        """This message, however it comes here, to this recipient."""
+        headers = letter.message.headers
+        names = [headers.get(name) or "" for name in ("Message-ID", "Date", "From")]
+        if not names[0]:
+            names.append(hashlib.sha256(b"".join(letter.chunks)).hexdigest())
+        told = "\0".join([*names, self.mode, self.to.lower()])
+        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def _is_known(self, key: str, letter: Letter, tools: Tools) -> bool:
+        """Whether it went there: for another message, or by an earlier try of this one whose record was lost. A person
+        who replays this one means it."""
+        if not tools.memory.recall(SPACE, key):
+            return False
+        ours = tools.memory.remember(SPACE, key, letter.key, REMEMBERED)
+        return letter.uncertain if ours else True
+
+
+class ForwardStep(Step):
+    """Sends the message on, as edited so far, to each of the recipients. `redirect`: every octet as it came, so that
+    DKIM signatures survive, with Received and a signed mark of ours on top and a new envelope; `attach`: inside a
+    message of ours; `inline`: readable in a message of ours, with its attachments. A bounce (`<>`) stays one. With
+    `srs` in postroom.yaml the sender of the envelope is rewritten to one of ours, and mail to such an address goes
+    to whom it is for: `forward: {to: "{{ recipient }}", allow: "srs*@example.com"}`. Recipients that come from a
+    message need `allow`. What would go round in a circle fails for good. The message is kept all the same: write
+    `discard` beside it where it need not be; if forwarding fails for good, it is kept whatever the rules say.
+
+        - forward: {to: accounts@example.com, server: relay}
+        - forward: {to: [a@example.com, b@example.com], mode: attach, from: robot@example.com, server: relay}
+        - forward: {to: "{{ recipient.local }}@example.net", allow: "*@example.net", server: relay}
+    """
+
+    word: ClassVar[str] = "forward"
+    kind: ClassVar[Kind] = "act"
+    main: ClassVar[str | None] = "to"
+
+    to: Annotated[tuple[AddressTemplate, ...], OneOrMore] = Field(
+        min_length=1, max_length=100, description="Recipients, each an effect of its own."
+    )
+    allow: Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], OneOrMore] = Field(
+        default=(), description="Globs over addresses; recipients that come from a message must match one."
+    )
+    server: str = Field(default="", description="One of `servers`; default: `defaults.server`.")
+    mode: Mode = Field(default="redirect", description="As it is, attached, or readable in a message of ours.")
+    from_: Annotated[str, AfterValidator(_address)] = Field(
+        default="",
+        alias="from",
+        description="Our address in messages of ours and in Resent-From; default: `defaults.from`.",
+    )
+    srs: bool = Field(default=True, description="Rewrite the envelope's sender where postroom.yaml says how.")
+    resent: bool = Field(default=False, description="Say in Resent-* fields who sent it on (`redirect`).")
+
+    @model_validator(mode="after")
+    def _sound(self) -> Self:
+        if not self.allow and not all(one.constant for one in self.to):
+            raise ValueError("a recipient that comes from a message needs `allow`, such as `*@example.com`")
+        if not self.from_ and (self.resent or self.mode != "redirect"):
+            raise ValueError("needs an address of ours: `from`, or `defaults: {from: …}` in postroom.yaml")
+        return self
+
+    def names(self) -> Iterator[Reference]:
+        yield Reference("server", self.server)
+
+    def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
+        sender = self._sender(view)
+        for recipient, refused in dict.fromkeys(self._recipients(view, tools)):
+            refused = refused or traces.loop(view.message, recipient, tools.seal)
+            if refused:
+                yield Note(f"not forwarded: {refused}")
+            yield ForwardEffect(
+                to=recipient,
+                server=self.server,
+                mode=self.mode,
+                sender=sender,
+                from_=self.from_,
+                srs=self.srs,
+                resent=self.resent,
+                refused=refused,
+            )
+
+    def _recipients(self, view: View, tools: Tools) -> Iterator[tuple[str, str]]:
+        """Each with why it cannot be one."""
+        for template in self.to:
+            text = template.render(view, tools)
+            if not text:
+                yield "", "the values of the message make no address"
+            elif not template.constant and not self._allows(text):
+                yield "", "the recipient is none of those in `allow`"
+            else:
+                yield self._meant(text, view, tools)
+
+    def _meant(self, text: str, view: View, tools: Tools) -> tuple[str, str]:
+        """The recipient itself; whom a return path of ours is for."""
+        try:
+            return (tools.srs.reversed(text, view.now) if tools.srs is not None else None) or text, ""
+        except Permanent as error:
+            return "", str(error)
+
+    def _allows(self, address: str) -> bool:
+        from postroom.pipeline.text import folded
+
+        return any(Glob(pattern).match(folded(address)) for pattern in self.allow)
+
+    def _sender(self, view: View) -> str:
+        if view.envelope.sender is not None:
+            return view.envelope.sender
+        known = redirect.return_path(view.message)
+        return self.from_ if known is None else known

@@ -1,0 +1,102 @@
+"""Files become durable and get their names: one at once, or many together, which costs the disk far less.
+
+Written, fsynced, renamed, and then the directory fsynced: whoever sees the name finds the whole file, also after a
+power failure. Together, each of these steps is taken for all files before the next, and a directory is synced once.
+"""
+
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from postroom.transports.files import sync_directory
+
+Publish = Callable[[int, Path, Path], None]
+"""Takes an open file, its temporary path and the path that it is to have; closes it. Raises OSError."""
+MOST = 200  # files kept open
+T = TypeVar("T")
+
+
+def publish(descriptor: int, temporary: Path, path: Path) -> None:
+    """At once."""
+    try:
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+        # What this could replace has the same key: the same message.
+        temporary.rename(path)
+    except BaseException:
+        with suppress(FileNotFoundError):
+            temporary.unlink()
+        raise
+    sync_directory(path.parent)
+
+
+@dataclass(slots=True)
+class _Waiting(Generic[T]):
+    owner: T
+    descriptor: int
+    temporary: Path
+    path: Path
+    error: OSError | None = None
+
+    def sync(self) -> None:
+        try:
+            os.fsync(self.descriptor)
+        except OSError as error:
+            self.error = error
+        finally:
+            os.close(self.descriptor)
+
+    def rename(self) -> None:
+        try:
+            if self.error is None:
+                self.temporary.rename(self.path)
+        except OSError as error:
+            self.error = error
+        if self.error is not None:
+            with suppress(OSError):
+                self.temporary.unlink()
+
+
+class Together(Generic[T]):
+    """Files of several owners. `owner` is whose files come next; `failed` hears whose could not be published."""
+
+    def __init__(self, failed: Callable[[T, OSError], None]) -> None:
+        self.owner: T | None = None
+        self._failed = failed
+        self._waiting: list[_Waiting[T]] = []
+
+    def publish(self, descriptor: int, temporary: Path, path: Path) -> None:
+        """Later, with the others."""
+        assert self.owner is not None
+        self._waiting.append(_Waiting(self.owner, descriptor, temporary, path))
+
+    @property
+    def is_full(self) -> bool:
+        """Whether enough wait."""
+        return len(self._waiting) >= MOST
+
+    def finish(self) -> None:
+        """All that waits is published when this returns, or `failed` has heard of it."""
+        waiting, self._waiting = self._waiting, []
+        for each in waiting:
+            each.sync()
+        for each in waiting:
+            each.rename()
+        directories = {each.path.parent for each in waiting if each.error is None}
+        unsynced = {directory: _sync(directory) for directory in directories}
+        for each in waiting:
+            if error := each.error or unsynced.get(each.path.parent):
+                self._failed(each.owner, error)
+
+
+def _sync(directory: Path) -> OSError | None:
+    try:
+        sync_directory(directory)
+    except OSError as error:
+        return error
+    return None

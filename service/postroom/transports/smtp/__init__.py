@@ -1,0 +1,1 @@
+"""Mail to servers over SMTP and LMTP: raw bytes out, one reply for each recipient, connections used again."""

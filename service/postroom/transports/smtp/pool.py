@@ -1,0 +1,140 @@
+"""Sessions with one server, used again by whichever thread comes next; never more at once than the server may have."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import Final
+
+from postroom.errors import Temporary
+from postroom.transports.smtp.session import Session
+from postroom.transports.smtp.standing import Standing
+from postroom.transports.smtp.trouble import Trouble
+
+IDLE: Final = 30.0  # seconds after which a session that nobody uses is ended
+PATIENCE: Final = 5.0  # seconds to wait for a free session
+OPENING: Final = 2.0  # seconds after which a session that does not come up holds off all others
+STALLED: Final = 30.0  # and one that came up, and does not answer
+MOST_USES: Final = 1000  # transactions of one session
+LATER: Final = timedelta(seconds=15)
+
+
+class Pool:
+    """Safe to share between threads."""
+
+    def __init__(self, opening: Callable[[], Session], connections: int) -> None:
+        self._open = opening
+        self.limit = connections
+        self._standing = Standing()
+        self._changed = threading.Condition()
+        self._idle: list[tuple[Session, float]] = []  # with the time since when; the last used at the end
+        self._seats: dict[int, _Seat] = {}  # sessions in use
+        self._timer: threading.Timer | None = None
+
+    @contextmanager
+    def session(self) -> Iterator[Session]:
+        """A session for one transaction. Raises Temporary where the server is away or busy.
+
+        Trouble in the body ends the session, and where it was new the server is left alone.
+        """
+        seat = self._seat()
+        try:
+            if seat.session is None:
+                seat.session = self._open()
+                with self._changed:
+                    self._standing.worked()
+                    self._changed.notify_all()
+            fresh = not seat.session.used
+            yield seat.session
+        except Trouble as error:
+            # One that was used before may only have been ended by the server for its age.
+            self._free(seat, again=False, error=error if seat.session is None or fresh else None)
+            raise
+        except BaseException:
+            self._free(seat, again=False)
+            raise
+        self._free(seat, again=seat.session.used < MOST_USES)
+
+    def leave_alone(self, error: Exception) -> None:
+        """The server said that it does not want to hear from us for now."""
+        with self._changed:
+            self._standing.failed(error)
+
+    @property
+    def is_unused(self) -> bool:
+        with self._changed:
+            return not self._seats and not self._idle
+
+    def close(self) -> None:
+        """End the sessions that nobody uses."""
+        with self._changed:
+            ended, self._idle = self._idle, []
+        for session, _ in ended:
+            session.quit()
+
+    def _seat(self) -> "_Seat":
+        end = time.monotonic() + PATIENCE
+        with self._changed:
+            while True:
+                self._standing.check()
+                while self._idle:
+                    session, _ = self._idle.pop()
+                    if session.wire.is_quiet:
+                        return self._seated(session)
+                    session.wire.close()
+                if len(self._seats) < (self.limit if self._standing.proven else 1):
+                    return self._seated(None)
+                now = time.monotonic()
+                if now >= end or any(seat.hangs(now) for seat in self._seats.values()):
+                    raise Temporary("the server is busy", after=LATER)
+                self._changed.wait(min(end - now, 0.5))
+
+    def _seated(self, session: Session | None) -> "_Seat":
+        seat = _Seat(session)
+        self._seats[id(seat)] = seat
+        return seat
+
+    def _free(self, seat: "_Seat", *, again: bool, error: Trouble | None = None) -> None:
+        session = seat.session
+        with self._changed:
+            del self._seats[id(seat)]
+            if error is not None:
+                self._standing.failed(error)
+            if again and session is not None:
+                self._idle.append((session, time.monotonic()))
+                self._watch()
+            self._changed.notify()
+        if session is not None and not again:
+            session.quit()
+
+    def _watch(self) -> None:
+        """End idle sessions in time; the lock is held."""
+        if self._timer is None and self._idle:
+            self._timer = threading.Timer(IDLE / 2, self._sweep)
+            self._timer.daemon = True
+            self._timer.start()
+
+    def _sweep(self) -> None:
+        now = time.monotonic()
+        with self._changed:
+            ended = [session for session, since in self._idle if now - since > IDLE]
+            self._idle = [one for one in self._idle if now - one[1] <= IDLE]
+            self._timer = None
+            self._watch()
+        for session in ended:
+            session.quit()
+
+
+class _Seat:
+    """Somebody's use of a session; None while it is being opened."""
+
+    def __init__(self, session: Session | None) -> None:
+        self.session = session
+        self._begun = time.monotonic()
+
+    def hangs(self, now: float) -> bool:
+        if self.session is None:
+            return now - self._begun > OPENING
+        since = self.session.wire.since
+        return since is not None and now - since > STALLED

@@ -1,0 +1,147 @@
+"""`postroom run` as a mail server sees it: what it acknowledged is delivered, also when it is killed."""
+
+import os
+import random
+import signal
+import smtplib
+import sqlite3
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from acceptance.conftest import Site
+
+DELIVER = Path(__file__).parents[2] / "deploy/postroom-deliver"
+PIPELINE = """\
+name: main
+rules:
+  - {name: bills, when: {subject: "bill *"}, do: {move: Bills}}
+"""
+SETTINGS = """\
+state: state
+pipelines: pipelines
+host: test.example
+spool: {inline: 10KB, min-free: 0}
+mailboxes:
+  local:
+    url: lmtp+unix:lmtp.sock
+    pipeline: main
+    recipients:
+      - {to: "*@example.com", store: "mail/{{ recipient.local }}"}
+"""
+PATIENCE = 90.0
+
+
+@pytest.fixture
+def site(site: Site) -> Site:
+    site.settings(SETTINGS)
+    site.pipeline(PIPELINE)
+    return site
+
+
+@contextmanager
+def running(site: Site) -> Iterator["subprocess.Popen[bytes]"]:
+    with (site.root / "log").open("ab") as log:
+        process = subprocess.Popen(site.command("run"), cwd=site.root, stdout=log, stderr=log)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+
+
+def until(holds: Callable[[], bool], site: Site) -> None:
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, (site.root / "log").read_text()[-3000:]
+        time.sleep(0.05)
+
+
+def listens(site: Site) -> bool:
+    try:
+        send(site, "probe@example.org", "nobody@example.net", b"")
+    except smtplib.SMTPRecipientsRefused:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def send(site: Site, sender: str, recipient: str, message: bytes) -> None:
+    with smtplib.LMTP(str(site.root / "lmtp.sock"), timeout=PATIENCE) as client:
+        client.sendmail(sender, [recipient], message)
+
+
+def settled(site: Site) -> int:
+    try:
+        [(number,)] = site.ledger("SELECT count(*) FROM message WHERE state = 'settled'")
+    except sqlite3.OperationalError:
+        return 0
+    return int(str(number))
+
+
+def test_mail_goes_to_its_recipients_store_and_the_socket_to_nobody_after_the_end(site: Site) -> None:
+    with running(site) as process:
+        until(lambda: listens(site), site)
+        send(site, "bob@example.org", "ann@example.com", b"Subject: bill 1\r\n\r\n" + b"x" * 50_000 + b"\r\n")
+        command = [DELIVER, "--socket", site.root / "lmtp.sock", "--recipient", "Eve@example.com"]
+        subprocess.run(command, input=b"Subject: note\n\nbody\n", check=True, timeout=60)
+        until(lambda: settled(site) == 2, site)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert not (site.root / "lmtp.sock").exists()
+    [bill] = site.mail("Bills", site.store / "ann")
+    [note] = site.mail("", site.store / "eve")
+    head, _, body = bill.read_bytes().partition(b"\n\n")
+    assert [line.partition(b":")[0] for line in head.splitlines() if line[:1] != b"\t"] == [
+        b"Return-Path", b"Received", b"Delivered-To", b"Subject",
+    ]  # fmt: skip
+    assert body == b"x" * 50_000 + b"\n"
+    assert note.read_bytes().endswith(b"Subject: note\n\nbody\n")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_semantics_6_what_was_acknowledged_is_delivered_also_when_the_service_is_killed(site: Site, seed: int) -> None:
+    moments = random.Random(seed)
+    waiting, acknowledged = [f"bill {number}" for number in range(150)], list[str]()
+    stopping = threading.Event()
+
+    def feed() -> None:
+        while waiting and not stopping.is_set():
+            subject = waiting[-1]
+            body = b"x" * moments.choice([10, 30_000])
+            try:
+                send(
+                    site, "bob@example.org", "ann@example.com", f"Subject: {subject}\r\n\r\n".encode() + body + b"\r\n"
+                )
+            except (OSError, smtplib.SMTPException):
+                time.sleep(0.05)
+            else:
+                acknowledged.append(waiting.pop())
+
+    feeder = threading.Thread(target=feed)
+    feeder.start()
+    try:
+        for _ in range(4):
+            with running(site) as process:
+                until(lambda: listens(site), site)
+                until(lambda end=time.monotonic() + moments.uniform(0, 1.5): time.monotonic() > end, site)
+                os.kill(process.pid, signal.SIGKILL)
+        with running(site):
+            until(lambda: not waiting, site)
+            until(lambda: not site.ledger("SELECT 1 FROM message WHERE state <> 'settled'"), site)
+    finally:
+        stopping.set()
+        feeder.join(PATIENCE)
+    taken = [file.read_bytes() for file in site.mail("Bills", site.store / "ann")]
+    found = sorted(line.decode()[9:] for one in taken for line in one.splitlines() if line.startswith(b"Subject: "))
+    assert set(found) == set(acknowledged)
+    assert len(acknowledged) == 150
+    # A message whose 250 was lost on the way comes a second time; none does so by itself.
+    assert len(found) == settled(site)
+    assert len(found) <= 150 + 4

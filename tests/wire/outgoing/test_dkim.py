@@ -1,0 +1,49 @@
+"""Signatures of senders survive a redirect, as another implementation than ours says (SEMANTICS 17; 11 of the second list)."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from servers.dns import Dns
+from servers.signer import Signer
+from servers.smtp import Smtp
+from wire.outgoing.conftest import MESSAGE, Site
+
+AWKWARD = (
+    b"From: Jane <jane@home.example>\r\nTo: you@home.example\r\nSubject: =?utf-8?q?Gr=C3=BC=C3=9Fe?=\r\n\tfolded  twice \r\n"
+    b"Date: Sun, 01 Mar 2026 12:00:00 +0000\r\nMessage-ID: <sunday@home.example>\r\nMIME-Version: 1.0\r\n"
+    b"Content-Type: text/plain; charset=utf-8\r\nContent-Transfer-Encoding: 8bit\r\n\r\n"
+    b".\r\n..dots\r\n\xc3\xa4 trailing  \r\n\r\n\r\n"
+)
+
+
+@pytest.mark.parametrize("message", [MESSAGE, AWKWARD], ids=["plain", "awkward"])
+@pytest.mark.parametrize("canonicalization", ["simple/simple", "relaxed/relaxed"])
+@pytest.mark.parametrize("options", [{}, {"resent": True}], ids=["plain", "resent"])
+def test_a_signature_survives_a_redirect(
+    site: Site,
+    server: Smtp,
+    dns: Dns,
+    tmp_path: Path,
+    other_dkim: Callable[..., str],
+    message: bytes,
+    canonicalization: str,
+    options: dict[str, bool],
+) -> None:
+    signed = b"Return-Path: <jane@home.example>\r\n" + Signer(tmp_path, dns).signed(message, canonicalization)
+    site.write(server.port, [{"forward": {"to": "bob@example.net", **options}}])
+    assert site.filter(signed).returncode == 0
+    assert other_dkim(server.received[0].content, dns.port) == "pass"
+    assert other_dkim(server.received[0].content.replace(b"Sun", b"Mon"), dns.port) == "fail"
+
+
+def test_a_signature_survives_inside_a_message_of_ours(
+    site: Site, server: Smtp, dns: Dns, tmp_path: Path, other_dkim: Callable[..., str]
+) -> None:
+    signed = Signer(tmp_path, dns).signed(MESSAGE)
+    site.write(server.port, [{"forward": {"to": "bob@example.net", "mode": "attach"}}])
+    assert site.filter(signed).returncode == 0
+    attached = server.received[0].content.partition(b"7bit\r\n\r\nDKIM")[2]
+    inner = b"DKIM" + attached.rpartition(b"\r\n--=_")[0]
+    assert other_dkim(inner, dns.port) == "pass"

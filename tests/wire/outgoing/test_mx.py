@@ -1,0 +1,274 @@
+"""Mail to the mail exchangers of its recipients: a loopback DNS says which, and servers answer as a test says."""
+
+import http.server
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from postroom.errors import Temporary
+from postroom.pipeline.outgoing import Mail, Reply
+from postroom.transports.dns import Resolver
+from postroom.transports.mx import MxTransport
+from postroom.transports.smtp.terms import Terms
+from postroom.transports.sts import Policies, parsed
+from servers.authority import Authority
+from servers.dns import Dns
+from servers.ports import free_port
+from servers.smtp import Smtp, serving
+
+MESSAGE = b"Subject: hi\r\n\r\nHello.\r\n"
+RECIPIENT = "bob@example.com"
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
+
+
+def transport(dns: Dns, port: int, **changes: Any) -> MxTransport:
+    terms = {"encryption": "opportunistic", "helo": "us.example", "timeout": 5.0, "port": port}
+    terms |= {name: changes.pop(name) for name in ("encryption", "ca", "timeout") if name in changes}
+    given: dict[str, Any] = {
+        "terms": Terms(**terms),
+        "resolver": Resolver(servers=dns.servers, timeout=timedelta(seconds=2)),
+        "allow_private": True,
+    }
+    return MxTransport(**(given | changes))
+
+
+def send(way: MxTransport, *recipients: str) -> dict[str, Reply]:
+    mail = Mail(sender="ann@example.org", recipients=recipients or (RECIPIENT,), chunks=(MESSAGE,))
+    return dict(way.send(mail))
+
+
+def only(replies: dict[str, Reply]) -> Reply:
+    (reply,) = replies.values()
+    return reply
+
+
+@contextmanager
+def hosts(*addresses: str, **options: Any) -> Iterator[list[Smtp]]:
+    """Servers on one port of several loopback addresses."""
+    port = free_port()
+    with ExitStack() as stack:
+        yield [stack.enter_context(serving(at=(address, port), **options)) for address in addresses]
+
+
+def test_the_most_preferred_exchanger_gets_it(dns: Dns) -> None:
+    dns.add("example.com", "MX", "20 b.example.com.", "10 a.example.com.")
+    dns.add("a.example.com", "A", "127.0.0.2")
+    dns.add("b.example.com", "A", "127.0.0.3")
+    with hosts("127.0.0.2", "127.0.0.3") as (a, b):
+        assert only(send(transport(dns, a.port))).tls == "none"
+        assert (len(a.received), len(b.received)) == (1, 0)
+
+
+@pytest.mark.parametrize("fault", ["greeting", "EHLO", "MAIL"])
+def test_the_next_one_is_tried_where_the_first_has_trouble(dns: Dns, fault: str) -> None:
+    dns.add("example.com", "MX", "10 a.example.com.", "20 b.example.com.")
+    dns.add("a.example.com", "A", "127.0.0.2")
+    dns.add("b.example.com", "A", "127.0.0.3")
+    with hosts("127.0.0.2", "127.0.0.3") as (a, b):
+        a.lost.add(fault)
+        assert only(send(transport(dns, a.port))).verdict == "done"
+        assert len(b.received) == 1
+
+
+def test_an_answer_lost_after_the_final_dot_goes_to_no_other_exchanger(dns: Dns) -> None:
+    dns.add("example.com", "MX", "10 a.example.com.", "20 b.example.com.")
+    dns.add("a.example.com", "A", "127.0.0.2")
+    dns.add("b.example.com", "A", "127.0.0.3")
+    with hosts("127.0.0.2", "127.0.0.3") as (a, b):
+        a.lost.add(".")
+        assert only(send(transport(dns, a.port))).verdict == "uncertain"
+        assert b.connections == 0
+
+
+def test_a_domain_without_exchangers_takes_mail_at_its_address(dns: Dns) -> None:
+    dns.add("example.com", "A", "127.0.0.2")
+    with hosts("127.0.0.2") as (a,):
+        assert only(send(transport(dns, a.port))).verdict == "done"
+
+
+@pytest.mark.parametrize(
+    ("records", "recipient", "enhanced"),
+    [
+        ({"example.com": {"MX": ["0 ."]}}, RECIPIENT, "5.1.10"),
+        ({}, RECIPIENT, "5.1.2"),
+        ({"example.com": {"TXT": ['"x"']}}, RECIPIENT, "5.4.4"),
+        ({}, "bob@[127.0.0.1]", "5.1.2"),
+        ({"example.com": {"MX": ["10 us.example.", "20 backup.example."]}}, RECIPIENT, "5.4.6"),
+    ],
+    ids=["null MX", "no domain", "no address", "literal", "ourselves"],
+)
+def test_where_nobody_takes_mail_it_fails_for_good(
+    dns: Dns, records: dict[str, dict[str, list[str]]], recipient: str, enhanced: str
+) -> None:
+    dns.zone |= records
+    reply = only(send(transport(dns, 1), recipient))
+    assert (reply.verdict, reply.enhanced) == ("dead", enhanced)
+
+
+@pytest.mark.parametrize("name", ["example.com", "a.example.com"])
+def test_a_dns_that_does_not_answer_is_temporary(dns: Dns, name: str) -> None:
+    dns.add("example.com", "MX", "10 a.example.com.")
+    dns.faults[name] = "servfail"
+    with pytest.raises(Temporary):
+        send(transport(dns, 1))
+
+
+@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.1.1", "0.0.0.0"])
+def test_a_strangers_domain_does_not_lead_into_our_network(dns: Dns, address: str) -> None:
+    dns.add("example.com", "A", address)
+    with pytest.raises(Temporary, match="none of its mail exchangers"):
+        send(transport(dns, 1, allow_private=False))
+
+
+def test_domains_have_their_own_results(dns: Dns) -> None:
+    dns.add("good.example", "A", "127.0.0.2")
+    dns.faults["away.example"] = "servfail"
+    with hosts("127.0.0.2") as (a,):
+        replies = send(transport(dns, a.port), "a@good.example", "b@away.example", "c@none.example")
+    assert [replies[one].verdict for one in ("a@good.example", "b@away.example", "c@none.example")] == [
+        "done",
+        "later",
+        "dead",
+    ]
+
+
+# TLS.
+
+
+@pytest.mark.parametrize(("name", "expected"), [("mx.example.com", "verified"), ("other.example", "unverified")])
+def test_tls_is_used_where_it_is_offered_and_says_who_was_there(
+    dns: Dns, authority: Authority, name: str, expected: str
+) -> None:
+    dns.add("example.com", "MX", "10 mx.example.com.")
+    dns.add("mx.example.com", "A", "127.0.0.2")
+    with hosts("127.0.0.2", tls=authority.server(name)) as (a,):
+        assert only(send(transport(dns, a.port, ca=authority.file))).tls == expected
+
+
+def test_where_tls_is_required_it_is_verified(dns: Dns, authority: Authority) -> None:
+    dns.add("example.com", "A", "127.0.0.2")
+    with hosts("127.0.0.2", tls=authority.server("other.example")) as (a,):
+        with pytest.raises(Temporary, match="not trusted"):
+            send(transport(dns, a.port, ca=authority.file, encryption="starttls"))
+        assert not a.received
+
+
+# MTA-STS (RFC 8461).
+
+
+@contextmanager
+def policy(authority: Authority, text: str, **more: Any) -> Iterator[int]:
+    """A web server with a policy; its port."""
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(more.get("status", 200))
+            self.send_header("Content-Type", "text/plain")
+            if "location" in more:
+                self.send_header("Location", more["location"])
+            self.end_headers()
+            self.wfile.write(text.replace("\n", "\r\n").encode() if self.path == "/.well-known/mta-sts.txt" else b"?")
+
+        def log_message(self, *_: object) -> None: ...
+
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.socket = authority.server(more.get("name", "mta-sts.example.com")).wrap_socket(
+        server.socket, server_side=True
+    )
+    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
+    thread.start()
+    try:
+        yield server.server_address[1]
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+ENFORCED = "version: STSv1\nmode: enforce\nmx: mx.example.com\nmax_age: 86400\n"
+
+
+@pytest.fixture
+def strict(dns: Dns) -> Dns:
+    dns.add("example.com", "MX", "10 mx.example.com.")
+    dns.add("mx.example.com", "A", "127.0.0.2")
+    dns.text("_mta-sts.example.com", "v=STSv1; id=20260301;")
+    dns.add("mta-sts.example.com", "A", "127.0.0.1")
+    return dns
+
+
+def with_policy(dns: Dns, authority: Authority, server: Smtp, port: int) -> MxTransport:
+    policies = Policies(Resolver(servers=dns.servers), ca=authority.file, port=port)
+    return transport(dns, server.port, ca=authority.file, policies=policies)
+
+
+def test_an_enforced_policy_is_kept(strict: Dns, authority: Authority) -> None:
+    with policy(authority, ENFORCED) as port, hosts("127.0.0.2", tls=authority.server("mx.example.com")) as (a,):
+        assert only(send(with_policy(strict, authority, a, port))).tls == "verified"
+
+
+@pytest.mark.parametrize(
+    ("certificate", "text"),
+    [
+        (None, ENFORCED),
+        ("other.example", ENFORCED),
+        ("mx.example.com", ENFORCED.replace("mx.example.com", "*.other.example")),
+    ],
+    ids=["no TLS", "wrong name", "not named"],
+)
+def test_an_exchanger_that_a_policy_does_not_admit_gets_nothing(
+    strict: Dns, authority: Authority, certificate: str | None, text: str
+) -> None:
+    tls = authority.server(certificate) if certificate else None
+    with policy(authority, text) as port, hosts("127.0.0.2", tls=tls) as (a,):
+        with pytest.raises(Temporary):
+            send(with_policy(strict, authority, a, port))
+        assert not any(one.startswith("MAIL") for one in a.commands)
+
+
+@pytest.mark.parametrize(
+    ("text", "more"),
+    [
+        (ENFORCED.replace("enforce", "testing"), {}),
+        (ENFORCED.replace("STSv1", "STSv2"), {}),
+        (ENFORCED, {"status": 404}),
+        (ENFORCED, {"status": 302, "location": "https://evil.example/"}),
+        (ENFORCED, {"name": "evil.example"}),
+        ("x" * 100_000, {}),
+    ],
+    ids=["testing", "unknown version", "404", "redirect", "wrong certificate", "too large"],
+)
+def test_a_policy_that_is_none_asks_for_nothing(
+    strict: Dns, authority: Authority, text: str, more: dict[str, Any]
+) -> None:
+    with policy(authority, text, **more) as port, hosts("127.0.0.2") as (a,):
+        assert only(send(with_policy(strict, authority, a, port))).tls == "none"
+
+
+def test_a_policy_stays_in_force_when_it_cannot_be_fetched_anew(strict: Dns, authority: Authority) -> None:
+    with hosts("127.0.0.2") as (a,):
+        with policy(authority, ENFORCED) as port:
+            way = with_policy(strict, authority, a, port)
+            with pytest.raises(Temporary):
+                send(way)
+        strict.zone.pop("_mta-sts.example.com")
+        assert way.policies is not None
+        assert way.policies.policy("example.com").enforced
+
+
+@pytest.mark.parametrize(
+    ("host", "held"),
+    [("mx.example.com", True), ("a.b.example.org", False), ("b.example.org", True), ("example.org", False)],
+)
+def test_a_star_stands_for_one_label(host: str, held: bool) -> None:
+    found = parsed(b"version: STSv1\nmode: enforce\nmx: mx.example.com\nmx: *.example.org\nmax_age: 1\n")
+    assert found is not None
+    assert found.names(host) is held

@@ -1,0 +1,83 @@
+"""Connections are shared, bounded, and never let a server that hangs hold up the work for others."""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from postroom.errors import Temporary
+from postroom.pipeline.outgoing import Mail
+from postroom.transports.smtp import pool
+from postroom.transports.smtp.allowance import Allowance
+from postroom.transports.smtp.terms import Terms
+from postroom.transports.smtp.transport import SmtpTransport
+from servers.smtp import Smtp
+
+MAIL = Mail(sender="a@x.example", recipients=("b@y.example",), chunks=(b"A: b\r\n\r\nbody\r\n",))
+
+
+def transport(server: Smtp, **fields: Any) -> SmtpTransport:
+    return SmtpTransport(terms=Terms(host="127.0.0.1", port=server.port, encryption="none", timeout=10.0), **fields)
+
+
+def test_threads_share_no_more_connections_than_the_server_may_have(server: Smtp) -> None:
+    way = transport(server, connections=2)
+    with ThreadPoolExecutor(8) as threads:
+        for sent in [threads.submit(way.send, MAIL) for _ in range(100)]:
+            sent.result()
+    assert len(server.received) == 100
+    assert server.connections <= 2
+    way.close()
+
+
+def test_nobody_waits_for_a_server_that_hangs_but_the_one_who_tries(server: Smtp) -> None:
+    server.silent.add("greeting")
+    way = transport(server)
+    first = threading.Thread(target=_suppressed, args=(way,))
+    first.start()
+    while not server.connections:
+        time.sleep(0.01)
+    began = time.monotonic()
+    for _ in range(20):
+        with pytest.raises(Temporary):
+            way.send(MAIL)
+    assert time.monotonic() - began < pool.OPENING + 1
+    server.silent.clear()
+    first.join()
+
+
+def _suppressed(way: SmtpTransport) -> None:
+    try:
+        way.send(MAIL)
+    except Temporary:
+        pass
+
+
+def test_what_a_busy_server_cannot_take_is_tried_again_soon(server: Smtp) -> None:
+    server.silent.add("greeting")
+    way = transport(server)
+    first = threading.Thread(target=_suppressed, args=(way,))
+    first.start()
+    while not server.connections:
+        time.sleep(0.01)
+    with pytest.raises(Temporary) as raised:
+        way.send(MAIL)
+    assert raised.value.after == pool.LATER
+    server.silent.clear()
+    first.join()
+
+
+def test_tokens_are_taken_in_batches_of_a_second() -> None:
+    asked: list[tuple[str, int, int]] = []
+    allowance = Allowance("server relay", 300, lambda *args: asked.append(args) or _none())
+    for _ in range(11):
+        allowance.take()
+    assert asked == [("server relay", 5, 300)] * 3
+
+
+def _none() -> Any:
+    from datetime import timedelta
+
+    return timedelta(0)
