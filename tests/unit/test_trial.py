@@ -141,12 +141,32 @@ def test_now_is_when_it_arrives(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("facts", "expect"),
+    [
+        ("{auth: {dmarc: fail, policy: reject}}", "[move Junk]"),
+        ("{auth: {dmarc: fail, policy: none}}", "[keep]"),
+        ("{}", "[keep]"),
+    ],
+)
+def test_facts_stand_in_for_the_dns(tmp_path: Path, facts: str, expect: str) -> None:
+    rules = """\
+rules:
+  - {name: who, do: {authenticate: dns}}
+  - {name: forged, when: {auth: {dmarc: fail, policy: reject}}, do: {move: Junk}}
+tests:
+"""
+    assert diff(tmp_path, f"{{facts: {facts}, expect: {expect}}}", rules) == ()
+
+
+@pytest.mark.parametrize(
     ("test", "place", "told"),
     [
         pytest.param("{expect: [], mesage: {}}", "9:18: tests[0].mesage", "did you mean", id="unknown key"),
         pytest.param("{message: {form: a@b}, expect: []}", "9:16: tests[0].message.form", "from", id="short message"),
         pytest.param("{message: {}}", "9:5: tests[0]", "expect", id="nothing expected"),
         pytest.param("{now: soon, expect: []}", "9:11: tests[0].now", "2026-03-01", id="now"),
+        pytest.param("{facts: {auth: {dmark: fail}}, expect: []}", "tests[0].facts.auth.dmark", "dmarc", id="auth"),
+        pytest.param("{facts: {auth: {dmarc: failed}}, expect: []}", "tests[0].facts.auth.dmarc", "pass", id="result"),
         pytest.param("{facts: {spam: {scor: 1}}, expect: []}", "tests[0].facts.spam.scor", "score", id="facts"),
         pytest.param("{file: no.eml, expect: []}", "9:12: tests[0].file", "there is no file `no.eml`", id="file"),
         pytest.param("{file: p.yaml, message: {from: a}, expect: []}", "tests[0]", "leave out `from`", id="both"),
