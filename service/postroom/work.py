@@ -29,11 +29,11 @@ from postroom.logs import Event, Log
 from postroom.message import edited, parse
 from postroom.metrics import UNMEASURED, Meter, Result
 from postroom.pipeline.decisions import keep
-from postroom.pipeline.outcome import Effect, Letter, Receipt
+from postroom.pipeline.outcome import Effect, Letter, Receipt, Remembered
 from postroom.pipeline.pipeline import Pipelines
 from postroom.pipeline.plan import Plan, Planned
 from postroom.pipeline.planner import plan
-from postroom.pipeline.tools import Tools
+from postroom.pipeline.tools import Memory, Reservation, Tools
 from postroom.pipeline.view import Envelope, Home, View
 from postroom.settings.model import Retry
 from postroom.spool import Spool
@@ -42,10 +42,32 @@ from postroom.transports.publishing import Together
 Raw: TypeAlias = bytes | mmap
 # Renewed while the work goes on; a process that is gone loses its lease at once.
 LEASE = timedelta(minutes=3)
+GROUP = 16  # messages whose unrepeatable effects are recorded as begun in one commit
 
 
 class _Postponed(Temporary):
     """The message waits, and its claim has ended."""
+
+
+class _Recent:
+    """The memory as a batch sees it: with what its own effects will be remembered for, in a commit to come."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._fresh: dict[tuple[str, str], str] = {}
+
+    def add(self, what: Remembered, holder: str) -> None:
+        self._fresh[what.space, what.key] = holder
+
+    def reserve(self, space: str, key: str, holder: str, period: timedelta) -> Reservation:
+        return self._memory.reserve(space, key, holder, period)
+
+    def remember(self, space: str, key: str, holder: str, period: timedelta) -> bool:
+        known = self._fresh.get((space, key))
+        return self._memory.remember(space, key, holder, period) if known is None else known == holder
+
+    def recall(self, space: str, key: str) -> bool:
+        return (space, key) in self._fresh or self._memory.recall(space, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +101,12 @@ class _Task:
     receipt: str | None = None
     error: str = ""
     job: "_Job | None" = None  # whose files are published together with those of others
+    begun: bool = False  # recorded as running
+
+    @property
+    def is_risky(self) -> bool:
+        """Whether it is to be recorded before it starts."""
+        return self.state is EffectState.PENDING and self.due and not self.effect.repeatable and not self.begun
 
 
 @dataclass(kw_only=True)
@@ -106,6 +134,11 @@ class _Job:
     @property
     def died(self) -> bool:
         return any(task.state is EffectState.DEAD for task in self.tasks)
+
+    @property
+    def risks(self) -> list[_Task]:
+        """What is to be recorded before it starts, of the effects that come first."""
+        return [task for task in self.tasks if task.is_risky and not task.record.place and not task.effect.last]
 
     @property
     def waits(self) -> bool:
@@ -142,6 +175,7 @@ class Worker:
     log: Log
     plugins: Sequence[str] = ()  # whose effects may stand in the ledger
     meter: Meter = UNMEASURED
+    recent: _Recent | None = None  # of the batch that is worked on
 
     def process(self, claim: Claim, home: Home, *, settle: bool, patient: bool = True) -> Verdict:
         """Plan where there is no plan yet, do what may be done now, report it.
@@ -154,7 +188,7 @@ class Worker:
                 return self._give_up(claim, raw, home, "its processing crashed too often")
             job = self._begun(claim, raw, home)
             self._store([job])
-            self._perform(job, patient=patient)
+            self._with(_Recent(self.tools.memory))._perform(job, patient=patient)
             self.ledger.report([self._reported(job, settle=settle)])
             return self._verdict(job)
 
@@ -167,10 +201,25 @@ class Worker:
         with ExitStack() as stack:
             jobs = [job for claim in claims if (job := self._tried(claim, seat, inline, stack)) is not None]
             jobs = self._together(jobs, self._store)
-            jobs = self._perform_together(jobs)
-            jobs = self._together(jobs, self._report)
-        for job in jobs:
+            worker = self._with(_Recent(self.tools.memory))
+            for group in _groups(jobs):
+                worker._carry_out(group)
+
+    def _with(self, memory: _Recent) -> "Worker":
+        return replace(self, tools=replace(self.tools, memory=memory), recent=memory)
+
+    def _carry_out(self, jobs: list[_Job]) -> None:
+        """Perform, with one commit before what cannot be repeated and one for what became of all."""
+        jobs = self._together(jobs, self._start)
+        jobs = self._perform_together(jobs)
+        for job in self._together(jobs, self._report):
             self._verdict(job)
+
+    def _start(self, jobs: list[_Job]) -> None:
+        self.ledger.started_all([(job.claim, task.record.key) for job in jobs for task in job.risks])
+        for job in jobs:
+            for task in job.risks:
+                task.begun = True
 
     def _tried(
         self, claim: Claim, seat: Callable[[Row], Seat], inline: Mapping[str, bytes], stack: ExitStack
@@ -378,6 +427,7 @@ class Worker:
         if not task.effect.repeatable:
             if job.together is not None:
                 job.together.finish()  # before anything is recorded
+        if not task.effect.repeatable and not task.begun:
             self.ledger.started(job.claim, task.record.key)
         began = perf_counter()
         try:
@@ -397,13 +447,22 @@ class Worker:
             self._postpone(job, task, describe(error))
         else:
             task.state, task.receipt = EffectState.DONE, receipt.model_dump_json()
-            job.outcomes.append(Done(key=task.record.key, receipt=task.receipt))
+            job.outcomes.append(self._done(task, receipt))
             self.log.info("effect.done", message=job.claim.id, word=task.effect.word)
         self.meter.effect(task.effect.word, _result(job.outcomes[-1]), perf_counter() - began)
         if not task.effect.repeatable:
             if job.together is not None:
                 job.together.finish()
             self._flush(job)
+
+    def _done(self, task: _Task, receipt: Receipt) -> Done:
+        what, key = receipt.remembered, task.record.key
+        assert task.receipt is not None
+        if what is None:
+            return Done(key=key, receipt=task.receipt)
+        if self.recent is not None:
+            self.recent.add(what, key)
+        return Done(key=key, receipt=task.receipt, memory=(what.space, what.key, what.period))
 
     def _postpone(
         self, job: _Job, task: _Task, error: str, *, uncertain: bool = False, after: timedelta | None = None
@@ -471,6 +530,15 @@ class Worker:
         self.log.warning("message.dead", mailbox=claim.row.mailbox, message=claim.id)
         self.meter.ended(claim.row.mailbox, claim.row.pipeline, "dead")
         return Verdict(state="dead", plan=made, error=reason)
+
+
+def _groups(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
+    """All that can be repeated at once; the rest in small groups: of these a crash leaves some that may have been
+    done."""
+    yield [job for job in jobs if not job.risks]
+    risky = [job for job in jobs if job.risks]
+    for start in range(0, len(risky), GROUP):
+        yield risky[start : start + GROUP]
 
 
 def _result(outcome: Done | Later | Failed) -> Result:
