@@ -4,7 +4,7 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -176,6 +176,7 @@ def make_tools(settings: Settings, state: Path, memory: Storage, *, patience: fl
         limits=settings.limits.parser,
         match_limit=settings.limits.match,
         servers=Servers(settings, memory.spend, patience),
+        vouched=lambda chunks, domain: _vouched(settings, chunks, domain),
         seal=SiteSeal(settings, state),
         srs=LazySrs(settings.srs) if settings.srs else None,
         secrets={name: partial(_first, settings, name) for name in settings.secrets},
@@ -276,6 +277,13 @@ class LazySrs:
         if not known:
             raise Temporary(f"{path} holds no secret")
         return Srs(domain=self._line.domain, secrets=known)
+
+
+def _vouched(settings: Settings, chunks: Sequence[bytes | memoryview], domain: str) -> bool:
+    from postroom.servers import make_resolver
+    from postroom.transports.vouching import vouched
+
+    return vouched(chunks, domain, make_resolver(settings))
 
 
 def _signature(secret: bytes, text: str) -> str:

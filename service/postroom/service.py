@@ -190,7 +190,8 @@ class Service:
         mailbox = self._config.settings.mailboxes.get(row.mailbox)
         if mailbox is None:
             raise Temporary(f"the mailbox `{row.mailbox}` is not in the settings any more")
-        return Seat(home(mailbox, row.store), mailbox.is_settled_by)
+        relays = mailbox.kind == "listener" and row.store is None
+        return Seat(home(mailbox, row.store), mailbox.is_settled_by, bounces=relays)
 
     def _worked(self, mailboxes: Collection[str]) -> None:
         self._bell.answered()

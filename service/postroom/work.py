@@ -76,6 +76,7 @@ class Seat:
 
     home: Home
     settles: Callable[[Plan], bool]
+    bounces: bool = False  # a pure relay: whose sender may be told where nothing can be delivered or kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,6 +122,7 @@ class _Job:
     tasks: list[_Task]
     fresh: bool = False  # planned now, and not stored yet
     lost: bool = False  # the claim went to another worker
+    bounces: bool = False
     settles: Callable[[Plan], bool] | None = None  # whether the source has nothing more to do; None: never has
     keep: EffectRecord | None = None
     outcomes: list[Done | Later | Failed] = field(default_factory=list)
@@ -234,7 +236,9 @@ class Worker:
             if self._crashes_too_often(claim):
                 self._give_up(claim, raw, at.home, "its processing crashed too often")
                 return None
-            return self._begun(claim, raw, at.home, settles=at.settles)
+            job = self._begun(claim, raw, at.home, settles=at.settles)
+            job.bounces = at.bounces
+            return job
         except Fenced:
             return None
         except _Postponed:
@@ -403,10 +407,15 @@ class Worker:
     def _keep_instead(self, job: _Job) -> None:
         """Something failed for good: whatever the rules said, the message is kept (RFC 5228 2.10.6)."""
         places = [task for task in job.tasks if task.record.place]
-        if any(task.effect.word == "keep" and task.state is not EffectState.DEAD for task in places):
+        if any(task.effect.word in ("keep", "bounce") and task.state is not EffectState.DEAD for task in places):
             return
+        try:
+            effect = job.home.deliver("keep", "", job.plan.settlement.add, create=True)
+        except Permanent:  # a relay, where nothing can be kept: it stays as a dead letter
+            effect = self._bounce(job)
+            if effect is None:
+                return
         job.plan = job.plan.model_copy(update={"settlement": job.plan.settlement.model_copy(update={"place": "kept"})})
-        effect = job.home.deliver("keep", "", job.plan.settlement.add, create=True)
         if effect is None:
             return
         ordinal = places[0].record.ordinal if places else len(job.tasks)
@@ -414,7 +423,28 @@ class Worker:
         task = _Task(record=record(made), effect=effect)
         job.keep = task.record
         job.tasks = [each for each in job.tasks if not each.record.place] + [task]
+        if not effect.repeatable:  # it has to be in the ledger before it begins
+            self.ledger.report([Report(claim=job.claim, outcomes=tuple(job.outcomes), keep=job.keep, release=False)])
+            job.outcomes.clear()
+            job.keep = None
         self._try(job, task, patient=False)
+
+    def _bounce(self, job: _Job) -> Effect | None:
+        """A report to the sender, where nothing was delivered and nobody is left who could be told."""
+        from postroom.steps.bounce import BounceEffect, Failure
+        from postroom.steps.forward import ForwardEffect
+
+        sent = [(task, task.effect) for task in job.tasks if isinstance(task.effect, ForwardEffect)]
+        died = [(task, effect) for task, effect in sent if task.state is EffectState.DEAD and effect.to]
+        sender = job.claim.row.sender
+        delivered = any(
+            task.state is EffectState.DONE and (task.effect.delivers or task.effect.word == "forward")
+            for task in job.tasks
+        )
+        if not (job.bounces and sender and died) or delivered:
+            return None
+        failures = tuple(Failure(recipient=effect.to, reason=task.error) for task, effect in died)
+        return BounceEffect(to=sender, server=died[0][1].server, failures=failures)
 
     def _try(self, job: _Job, task: _Task, *, patient: bool) -> None:
         """Do one effect if it is its turn, and note what came of it."""
@@ -522,7 +552,9 @@ class Worker:
         """A message that kills its workers is kept as it came, unread, and set aside."""
         made = Plan(pipeline=claim.row.pipeline, version="")
         job = _Job(claim=claim, plan=made, planned_at=claim.row.received_at, raw=raw, home=home, tasks=[])
-        effect = home.deliver("keep", "", frozenset(), create=True)
+        effect = None
+        with suppress(Permanent):  # a relay, where nothing can be kept: it stays as a dead letter
+            effect = home.deliver("keep", "", frozenset(), create=True)
         if effect is not None:
             kept = record(keep(effect, message=claim.row.key, ordinal=0, edits=0))
             effect.perform(job.letter(kept), self.tools)
