@@ -4,11 +4,11 @@ import hashlib
 import hmac
 import os
 import secrets
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import partial
+from functools import cache, partial
 from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -18,7 +18,7 @@ from postroom.ledger import Ledger, Retention
 from postroom.logs import StandardError
 from postroom.pipeline.tools import Memory, Reservation, Tools
 from postroom.pipeline.view import Home
-from postroom.servers import Servers
+from postroom.servers import Servers, make_resolver
 from postroom.settings import Settings, load, load_pipelines
 from postroom.settings.mailboxes import Mailbox, StdinMailbox
 from postroom.settings.servers import Srs as SrsLine
@@ -176,7 +176,7 @@ def make_tools(settings: Settings, state: Path, memory: Storage, *, patience: fl
         limits=settings.limits.parser,
         match_limit=settings.limits.match,
         servers=Servers(settings, memory.spend, patience),
-        vouched=lambda chunks, domain: _vouched(settings, chunks, domain),
+        resolver=cache(lambda: make_resolver(settings)),
         seal=SiteSeal(settings, state),
         srs=LazySrs(settings.srs) if settings.srs else None,
         secrets={name: partial(_first, settings, name) for name in settings.secrets},
@@ -277,13 +277,6 @@ class LazySrs:
         if not known:
             raise Temporary(f"{path} holds no secret")
         return Srs(domain=self._line.domain, secrets=known)
-
-
-def _vouched(settings: Settings, chunks: Sequence[bytes | memoryview], domain: str) -> bool:
-    from postroom.servers import make_resolver
-    from postroom.transports.vouching import vouched
-
-    return vouched(chunks, domain, make_resolver(settings))
 
 
 def _signature(secret: bytes, text: str) -> str:

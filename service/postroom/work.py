@@ -454,9 +454,8 @@ class Worker:
         if job.together is not None:
             task.job, job.together.owner = job, task
             tools = replace(tools, publish=job.together.publish)
-        if not task.effect.repeatable:
-            if job.together is not None:
-                job.together.finish()  # before anything is recorded
+        if not task.effect.repeatable and job.together is not None:
+            job.together.finish()  # before anything is recorded
         if not task.effect.repeatable and not task.begun:
             self.ledger.started(job.claim, task.record.key)
         began = perf_counter()

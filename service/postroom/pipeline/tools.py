@@ -1,6 +1,6 @@
 """What steps and effects need from the outside, built by the composition root."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
@@ -112,8 +112,6 @@ class Tools:
     publish: Callable[[int, Path, Path], None] | None = None  # open file, its path, the one it gets; None: at once
     servers: Mapping[str, Transport] = field(default_factory=dict)  # opened when they are first used
     replied: Callable[[str, int], None] = lambda server, code: None  # told what a server said to a message
-    # whether a domain itself signed these octets; raises Temporary where nobody can say now
-    vouched: Callable[[Sequence[bytes | memoryview], str], bool] = lambda chunks, domain: False
     seal: Seal = field(default_factory=Blank)
     srs: Rewriter | None = None
     resolver: Callable[[], Resolver] = _nobody  # the same each time, so that answers are kept

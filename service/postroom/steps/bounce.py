@@ -9,7 +9,10 @@ from collections.abc import Sequence
 from email.utils import format_datetime
 from typing import ClassVar
 
-from postroom.errors import Uncertain
+from postroom.authentication import dkim, dmarc
+from postroom.authentication.bounds import Bounded
+from postroom.authentication.signed import Signed
+from postroom.errors import Temporary, Uncertain
 from postroom.message import Message
 from postroom.message.folding import encode_header
 from postroom.model import Model
@@ -76,7 +79,7 @@ class BounceEffect(Effect):
             return "the sender is <>"
         if message.is_bounce or message.is_auto_submitted or message.is_bulk or message.list_id:
             return "a program or a list sent it"
-        if not tools.vouched(letter.chunks, self.to.rpartition("@")[2]):
+        if not _vouched(message, self.to.rpartition("@")[2].lower(), tools):
             return "nothing proves that the sender is who it says"
         return ""
 
@@ -111,6 +114,17 @@ class BounceEffect(Effect):
         about = [("Reporting-MTA", f"dns; {host}"), ("Arrival-Date", format_datetime(letter.received))]
         blocks = [_fields(about), *(_fields(one.fields) for one in self.failures)]
         return b"\r\n".join(blocks)
+
+
+def _vouched(message: Message, domain: str, tools: Tools) -> bool:
+    """Whether the sender's own domain signed it (DKIM). Raises Temporary where the DNS does not say."""
+    resolver = Bounded(tools.resolver())
+    verdicts = tuple(dkim.verify(Signed(message, resolver), resolver, tools.clock()))
+    if any(one.result == "pass" and dmarc.aligned(one.domain, domain, strict=False) for one in verdicts):
+        return True
+    if any(one.result == "temperror" for one in verdicts):
+        raise Temporary("the DNS does not say whether the sender signed the message")
+    return False
 
 
 def _header(message: Message) -> bytes:
