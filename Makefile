@@ -35,7 +35,7 @@ generated: env
 	$(BIN)/python -m postroom.reference --write .
 
 test: env
-	@tests/install-servers postgresql redis-server strace dovecot-imapd dovecot-pop3d postfix
+	@tests/install-servers postgresql redis-server strace dovecot-imapd dovecot-pop3d postfix libmail-dkim-perl
 	$(BIN)/pytest -n $(WORKERS)
 
 bench: env
@@ -43,6 +43,7 @@ bench: env
 	$(BIN)/python benchmarks/rules.py
 	$(BIN)/python benchmarks/ledger.py
 	$(BIN)/python benchmarks/filter.py
+	$(BIN)/python benchmarks/forward.py
 	$(BIN)/python benchmarks/lmtp.py
 	$(BIN)/python benchmarks/deliver.py
 

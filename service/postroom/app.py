@@ -163,8 +163,8 @@ class Storage(Memory, Protocol):
     def spend(self, name: str, tokens: int, per_minute: int) -> timedelta: ...
 
 
-def make_tools(settings: Settings, state: Path, memory: Storage) -> Tools:
-    """The context of steps and effects."""
+def make_tools(settings: Settings, state: Path, memory: Storage, *, patience: float | None = None) -> Tools:
+    """The context of steps and effects. `patience`: as Servers has it."""
     return Tools(
         clock=lambda: datetime.now(UTC),
         timezone=settings.zone,
@@ -175,8 +175,8 @@ def make_tools(settings: Settings, state: Path, memory: Storage) -> Tools:
         trust=settings.trusted,
         limits=settings.limits.parser,
         match_limit=settings.limits.match,
+        servers=Servers(settings, memory.spend, patience),
         resolver=cache(lambda: make_resolver(settings)),
-        servers=Servers(settings, memory.spend),
         seal=SiteSeal(settings, state),
         srs=LazySrs(settings.srs) if settings.srs else None,
         secrets={name: partial(_first, settings, name) for name in settings.secrets},

@@ -17,9 +17,13 @@ if TYPE_CHECKING:
 
 
 class Servers(Mapping[str, Transport]):
-    """By name. Raises Temporary for one that the settings do not name any more: what waits for it may come back."""
+    """By name. Raises Temporary for one that the settings do not name any more: what waits for it may come back.
 
-    def __init__(self, settings: Settings, spend: "Spend") -> None:
+    `patience`: seconds that a worker waits for a server to answer at all, as there is other work; None: its time-out.
+    """
+
+    def __init__(self, settings: Settings, spend: "Spend", patience: float | None = None) -> None:
+        self._patience = patience
         self._settings = settings
         self._spend = spend
         self._made: dict[str, Transport] = {}
@@ -63,6 +67,7 @@ class Servers(Mapping[str, Transport]):
                     connections=server.connections,
                     holds=server.uncertain == "hold",
                     allowance=self._allowance(name, server),
+                    patience=self._patience,
                 )
 
     def _direct(self, name: str, server: DirectServer) -> Transport:
@@ -83,6 +88,7 @@ class Servers(Mapping[str, Transport]):
             holds=server.uncertain == "hold",
             allowance=self._allowance(name, server),
             allow_private=server.allow_private,
+            patience=self._patience,
         )
 
     def _relay(self, server: RelayServer) -> "Terms":

@@ -33,6 +33,7 @@ CALLS = 8  # blocking calls of all desks at a time
 TELL = 2.0  # seconds between reports to the ledger
 GLANCE = 0.5  # seconds between looks for what another process has done
 # A change of these takes a restart.
+PATIENCE = 2.0  # seconds that a worker waits for a server to answer: other servers want their mail, too
 _FIXED = ("state", "ledger", "spool", "queue", "metrics", "logs", "servers", "srs", "resolver")
 
 
@@ -78,9 +79,8 @@ class Service:
         self._intake = Intake(self.ledger, self._spool, settings.limits.parser, self._bell.ring)
         stack.callback(self._intake.close)
         self._calls = stack.enter_context(ThreadPoolExecutor(CALLS, thread_name_prefix="call"))
-        self._tools = replace(
-            make_tools(settings, state, self.ledger), stepped=self._metrics.step, replied=self._metrics.smtp_reply
-        )
+        tools = make_tools(settings, state, self.ledger, patience=PATIENCE)
+        self._tools = replace(tools, stepped=self._metrics.step, replied=self._metrics.smtp_reply)
         self._secrets = secrets_of(settings, state)
         keeper = Keeper(self.ledger, log)
         stack.callback(keeper.close)
@@ -190,7 +190,8 @@ class Service:
         mailbox = self._config.settings.mailboxes.get(row.mailbox)
         if mailbox is None:
             raise Temporary(f"the mailbox `{row.mailbox}` is not in the settings any more")
-        return Seat(home(mailbox, row.store), mailbox.is_settled_by)
+        relays = mailbox.kind == "listener" and row.store is None
+        return Seat(home(mailbox, row.store), mailbox.is_settled_by, bounces=relays)
 
     def _worked(self, mailboxes: Collection[str]) -> None:
         self._bell.answered()

@@ -29,11 +29,11 @@ from postroom.logs import Event, Log
 from postroom.message import edited, parse
 from postroom.metrics import UNMEASURED, Meter, Result
 from postroom.pipeline.decisions import keep
-from postroom.pipeline.outcome import Effect, Letter, Receipt
+from postroom.pipeline.outcome import Effect, Letter, Receipt, Remembered
 from postroom.pipeline.pipeline import Pipelines
 from postroom.pipeline.plan import Plan, Planned
 from postroom.pipeline.planner import plan
-from postroom.pipeline.tools import Tools
+from postroom.pipeline.tools import Memory, Reservation, Tools
 from postroom.pipeline.view import Envelope, Home, View
 from postroom.settings.model import Retry
 from postroom.spool import Spool
@@ -42,10 +42,32 @@ from postroom.transports.publishing import Together
 Raw: TypeAlias = bytes | mmap
 # Renewed while the work goes on; a process that is gone loses its lease at once.
 LEASE = timedelta(minutes=3)
+GROUP = 16  # messages whose unrepeatable effects are recorded as begun in one commit
 
 
 class _Postponed(Temporary):
     """The message waits, and its claim has ended."""
+
+
+class _Recent:
+    """The memory as a batch sees it: with what its own effects will be remembered for, in a commit to come."""
+
+    def __init__(self, memory: Memory) -> None:
+        self._memory = memory
+        self._fresh: dict[tuple[str, str], str] = {}
+
+    def add(self, what: Remembered, holder: str) -> None:
+        self._fresh[what.space, what.key] = holder
+
+    def reserve(self, space: str, key: str, holder: str, period: timedelta) -> Reservation:
+        return self._memory.reserve(space, key, holder, period)
+
+    def remember(self, space: str, key: str, holder: str, period: timedelta) -> bool:
+        known = self._fresh.get((space, key))
+        return self._memory.remember(space, key, holder, period) if known is None else known == holder
+
+    def recall(self, space: str, key: str) -> bool:
+        return (space, key) in self._fresh or self._memory.recall(space, key)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +76,7 @@ class Seat:
 
     home: Home
     settles: Callable[[Plan], bool]
+    bounces: bool = False  # a pure relay: whose sender may be told where nothing can be delivered or kept
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,6 +102,12 @@ class _Task:
     receipt: str | None = None
     error: str = ""
     job: "_Job | None" = None  # whose files are published together with those of others
+    begun: bool = False  # recorded as running
+
+    @property
+    def is_risky(self) -> bool:
+        """Whether it is to be recorded before it starts."""
+        return self.state is EffectState.PENDING and self.due and not self.effect.repeatable and not self.begun
 
 
 @dataclass(kw_only=True)
@@ -93,6 +122,7 @@ class _Job:
     tasks: list[_Task]
     fresh: bool = False  # planned now, and not stored yet
     lost: bool = False  # the claim went to another worker
+    bounces: bool = False
     settles: Callable[[Plan], bool] | None = None  # whether the source has nothing more to do; None: never has
     keep: EffectRecord | None = None
     outcomes: list[Done | Later | Failed] = field(default_factory=list)
@@ -106,6 +136,11 @@ class _Job:
     @property
     def died(self) -> bool:
         return any(task.state is EffectState.DEAD for task in self.tasks)
+
+    @property
+    def risks(self) -> list[_Task]:
+        """What is to be recorded before it starts, of the effects that come first."""
+        return [task for task in self.tasks if task.is_risky and not task.record.place and not task.effect.last]
 
     @property
     def waits(self) -> bool:
@@ -142,6 +177,7 @@ class Worker:
     log: Log
     plugins: Sequence[str] = ()  # whose effects may stand in the ledger
     meter: Meter = UNMEASURED
+    recent: _Recent | None = None  # of the batch that is worked on
 
     def process(self, claim: Claim, home: Home, *, settle: bool, patient: bool = True) -> Verdict:
         """Plan where there is no plan yet, do what may be done now, report it.
@@ -154,7 +190,7 @@ class Worker:
                 return self._give_up(claim, raw, home, "its processing crashed too often")
             job = self._begun(claim, raw, home)
             self._store([job])
-            self._perform(job, patient=patient)
+            self._with(_Recent(self.tools.memory))._perform(job, patient=patient)
             self.ledger.report([self._reported(job, settle=settle)])
             return self._verdict(job)
 
@@ -167,10 +203,25 @@ class Worker:
         with ExitStack() as stack:
             jobs = [job for claim in claims if (job := self._tried(claim, seat, inline, stack)) is not None]
             jobs = self._together(jobs, self._store)
-            jobs = self._perform_together(jobs)
-            jobs = self._together(jobs, self._report)
-        for job in jobs:
+            worker = self._with(_Recent(self.tools.memory))
+            for group in _groups(jobs):
+                worker._carry_out(group)
+
+    def _with(self, memory: _Recent) -> "Worker":
+        return replace(self, tools=replace(self.tools, memory=memory), recent=memory)
+
+    def _carry_out(self, jobs: list[_Job]) -> None:
+        """Perform, with one commit before what cannot be repeated and one for what became of all."""
+        jobs = self._together(jobs, self._start)
+        jobs = self._perform_together(jobs)
+        for job in self._together(jobs, self._report):
             self._verdict(job)
+
+    def _start(self, jobs: list[_Job]) -> None:
+        self.ledger.started_all([(job.claim, task.record.key) for job in jobs for task in job.risks])
+        for job in jobs:
+            for task in job.risks:
+                task.begun = True
 
     def _tried(
         self, claim: Claim, seat: Callable[[Row], Seat], inline: Mapping[str, bytes], stack: ExitStack
@@ -185,7 +236,9 @@ class Worker:
             if self._crashes_too_often(claim):
                 self._give_up(claim, raw, at.home, "its processing crashed too often")
                 return None
-            return self._begun(claim, raw, at.home, settles=at.settles)
+            job = self._begun(claim, raw, at.home, settles=at.settles)
+            job.bounces = at.bounces
+            return job
         except Fenced:
             return None
         except _Postponed:
@@ -354,10 +407,15 @@ class Worker:
     def _keep_instead(self, job: _Job) -> None:
         """Something failed for good: whatever the rules said, the message is kept (RFC 5228 2.10.6)."""
         places = [task for task in job.tasks if task.record.place]
-        if any(task.effect.word == "keep" and task.state is not EffectState.DEAD for task in places):
+        if any(task.effect.word in ("keep", "bounce") and task.state is not EffectState.DEAD for task in places):
             return
+        try:
+            effect = job.home.deliver("keep", "", job.plan.settlement.add, create=True)
+        except Permanent:  # a relay, where nothing can be kept: it stays as a dead letter
+            effect = self._bounce(job)
+            if effect is None:
+                return
         job.plan = job.plan.model_copy(update={"settlement": job.plan.settlement.model_copy(update={"place": "kept"})})
-        effect = job.home.deliver("keep", "", job.plan.settlement.add, create=True)
         if effect is None:
             return
         ordinal = places[0].record.ordinal if places else len(job.tasks)
@@ -365,7 +423,28 @@ class Worker:
         task = _Task(record=record(made), effect=effect)
         job.keep = task.record
         job.tasks = [each for each in job.tasks if not each.record.place] + [task]
+        if not effect.repeatable:  # it has to be in the ledger before it begins
+            self.ledger.report([Report(claim=job.claim, outcomes=tuple(job.outcomes), keep=job.keep, release=False)])
+            job.outcomes.clear()
+            job.keep = None
         self._try(job, task, patient=False)
+
+    def _bounce(self, job: _Job) -> Effect | None:
+        """A report to the sender, where nothing was delivered and nobody is left who could be told."""
+        from postroom.steps.bounce import BounceEffect, Failure
+        from postroom.steps.forward import ForwardEffect
+
+        sent = [(task, task.effect) for task in job.tasks if isinstance(task.effect, ForwardEffect)]
+        died = [(task, effect) for task, effect in sent if task.state is EffectState.DEAD and effect.to]
+        sender = job.claim.row.sender
+        delivered = any(
+            task.state is EffectState.DONE and (task.effect.delivers or task.effect.word == "forward")
+            for task in job.tasks
+        )
+        if not (job.bounces and sender and died) or delivered:
+            return None
+        failures = tuple(Failure(recipient=effect.to, reason=task.error) for task, effect in died)
+        return BounceEffect(to=sender, server=died[0][1].server, failures=failures)
 
     def _try(self, job: _Job, task: _Task, *, patient: bool) -> None:
         """Do one effect if it is its turn, and note what came of it."""
@@ -375,9 +454,9 @@ class Worker:
         if job.together is not None:
             task.job, job.together.owner = job, task
             tools = replace(tools, publish=job.together.publish)
-        if not task.effect.repeatable:
-            if job.together is not None:
-                job.together.finish()  # before anything is recorded
+        if not task.effect.repeatable and job.together is not None:
+            job.together.finish()  # before anything is recorded
+        if not task.effect.repeatable and not task.begun:
             self.ledger.started(job.claim, task.record.key)
         began = perf_counter()
         try:
@@ -397,13 +476,22 @@ class Worker:
             self._postpone(job, task, describe(error))
         else:
             task.state, task.receipt = EffectState.DONE, receipt.model_dump_json()
-            job.outcomes.append(Done(key=task.record.key, receipt=task.receipt))
+            job.outcomes.append(self._done(task, receipt))
             self.log.info("effect.done", message=job.claim.id, word=task.effect.word)
         self.meter.effect(task.effect.word, _result(job.outcomes[-1]), perf_counter() - began)
         if not task.effect.repeatable:
             if job.together is not None:
                 job.together.finish()
             self._flush(job)
+
+    def _done(self, task: _Task, receipt: Receipt) -> Done:
+        what, key = receipt.remembered, task.record.key
+        assert task.receipt is not None
+        if what is None:
+            return Done(key=key, receipt=task.receipt)
+        if self.recent is not None:
+            self.recent.add(what, key)
+        return Done(key=key, receipt=task.receipt, memory=(what.space, what.key, what.period))
 
     def _postpone(
         self, job: _Job, task: _Task, error: str, *, uncertain: bool = False, after: timedelta | None = None
@@ -463,7 +551,9 @@ class Worker:
         """A message that kills its workers is kept as it came, unread, and set aside."""
         made = Plan(pipeline=claim.row.pipeline, version="")
         job = _Job(claim=claim, plan=made, planned_at=claim.row.received_at, raw=raw, home=home, tasks=[])
-        effect = home.deliver("keep", "", frozenset(), create=True)
+        effect = None
+        with suppress(Permanent):  # a relay, where nothing can be kept: it stays as a dead letter
+            effect = home.deliver("keep", "", frozenset(), create=True)
         if effect is not None:
             kept = record(keep(effect, message=claim.row.key, ordinal=0, edits=0))
             effect.perform(job.letter(kept), self.tools)
@@ -471,6 +561,15 @@ class Worker:
         self.log.warning("message.dead", mailbox=claim.row.mailbox, message=claim.id)
         self.meter.ended(claim.row.mailbox, claim.row.pipeline, "dead")
         return Verdict(state="dead", plan=made, error=reason)
+
+
+def _groups(jobs: Sequence[_Job]) -> Iterator[list[_Job]]:
+    """All that can be repeated at once; the rest in small groups: of these a crash leaves some that may have been
+    done."""
+    yield [job for job in jobs if not job.risks]
+    risky = [job for job in jobs if job.risks]
+    for start in range(0, len(risky), GROUP):
+        yield risky[start : start + GROUP]
 
 
 def _result(outcome: Done | Later | Failed) -> Result:

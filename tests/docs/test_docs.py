@@ -32,6 +32,8 @@ NAMES = {
     "Ledger": "postroom.ledger:Ledger",
     "Worker": "postroom.work:Worker",
     "Effect": "postroom.pipeline.outcome:Effect",
+    "ForwardEffect": "postroom.steps.forward:ForwardEffect",
+    "Session": "postroom.transports.smtp.session:Session",
     "Step": "postroom.pipeline.step:Step",
     "errors": "postroom.errors",
     "planner": "postroom.pipeline.planner",

@@ -32,13 +32,14 @@ class Sink:
 
 
 @contextmanager
-def running(*options: str) -> Iterator[Sink]:
-    """`options` as smtp-sink(1) has them: `-f RCPT`, `-q .`, `-L`."""
+def running(*options: str, dump: bool = True) -> Iterator[Sink]:
+    """`options` as smtp-sink(1) has them: `-f RCPT`, `-q .`, `-L`. `dump`: whether messages are written down."""
     home = Path(tempfile.mkdtemp(prefix="postroom-sink-"))
     home.chmod(0o777)
     sink = Sink(free_port(), home)
     user = ("-u", "nobody") if os.geteuid() == 0 else ()
-    command = [_BINARY, *user, "-d", f"{home}/message.", *options, f"127.0.0.1:{sink.port}", "100"]
+    kept = ("-d", f"{home}/message.") if dump else ()
+    command = [_BINARY, *user, *kept, *options, f"127.0.0.1:{sink.port}", "100"]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     try:
         _await(process, sink.port)

@@ -129,7 +129,11 @@ class Ledger:
 
     def started(self, claim: Claim, key: str) -> None:
         """Before an effect that is not repeatable: pending → running."""
-        transitions.started(self._database, claim, key)
+        transitions.started(self._database, [(claim, key)])
+
+    def started_all(self, begun: Sequence[tuple[Claim, str]]) -> None:
+        """Before several of them, in one commit."""
+        transitions.started(self._database, begun)
 
     def report(self, reports: Sequence[Report]) -> None:
         """What became of effects; planned → done, settled or dead with the last one."""

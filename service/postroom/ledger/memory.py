@@ -1,8 +1,9 @@
 """Keys that outlive messages (`duplicate`): reserved by a message while it is worked on, remembered at its
 end."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
+from functools import cache
 from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Select, bindparam, cast, delete, select
@@ -17,8 +18,9 @@ _RELEASE = delete(memory).where(memory.c.holder.in_(bindparam("holders", expandi
 
 def reserve(database: Database, space: str, key: str, holder: str, period: timedelta) -> Reservation:
     """Ask for a key. The same holder may ask again, and finds what it remembered itself FREE."""
-    values = _values(space, key, holder, period, count=0)
-    insert = database.insert(memory).values(values)
+    values = _values(space, key, holder, period)
+    until = Now() + cast(values.pop("period"), BigInteger)
+    insert = database.insert(memory).values(**values, count=0, until=until)
     # Only what has expired changes hands.
     taking = insert.on_conflict_do_update(
         index_elements=["space", "key"],
@@ -37,14 +39,31 @@ def reserve(database: Database, space: str, key: str, holder: str, period: timed
 def remember(database: Database, space: str, key: str, holder: str, period: timedelta) -> bool:
     """Remember a key for that long from now on; False where another message's is known or reserved
     already."""
-    insert = database.insert(memory).values(_values(space, key, holder, period, count=1))
-    remembering = insert.on_conflict_do_update(
+    with database.writing() as connection:
+        remembering = _remembering(database.insert).returning(memory.c.key)
+        return connection.execute(remembering, _values(space, key, holder, period)).first() is not None
+
+
+def remember_all(connection: Connection, database: Database, known: Sequence[tuple[str, str, str, timedelta]]) -> None:
+    """The same for several (space, key, holder, period) in a transaction that others began."""
+    if known:
+        connection.execute(_remembering(database.insert), [_values(*each) for each in known])
+
+
+@cache
+def _remembering(insert: Callable[..., Any]) -> Any:
+    made = insert(memory).values(
+        space=bindparam("space"),
+        key=bindparam("key"),
+        holder=bindparam("holder"),
+        count=1,
+        until=Now() + cast(bindparam("period"), BigInteger),
+    )
+    return made.on_conflict_do_update(
         index_elements=["space", "key"],
         set_={name: excluded(name) for name in ("holder", "count", "until")},
         where=(memory.c.holder == excluded("holder")) | (memory.c.until <= Now()),
-    ).returning(memory.c.key)
-    with database.writing() as connection:
-        return connection.execute(remembering).first() is not None
+    )
 
 
 def recall(database: Database, space: str, key: str) -> bool:
@@ -66,12 +85,5 @@ def _looking(space: str, key: str) -> Select[Any]:
     )
 
 
-def _values(space: str, key: str, holder: str, period: timedelta, *, count: int) -> dict[str, object]:
-    until = Now() + cast(span(period), BigInteger)
-    return {
-        "space": clean(space),
-        "key": indexed(key),
-        "holder": clean(holder),
-        "count": count,
-        "until": until,
-    }
+def _values(space: str, key: str, holder: str, period: timedelta) -> dict[str, Any]:
+    return {"space": clean(space), "key": indexed(key), "holder": clean(holder), "period": span(period)}

@@ -216,10 +216,12 @@ class PlanRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Done:
-    """The effect was done. `receipt`: JSON."""
+    """The effect was done. `receipt`: JSON. `memory`: space, key and period to remember with it; the holder is the
+    effect."""
 
     key: str
     receipt: str
+    memory: tuple[str, str, timedelta] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,8 +1,8 @@
 """What happens to a message under a claim, each transition one fenced transaction."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, assert_never
 
@@ -12,7 +12,7 @@ from postroom.errors import Fenced
 from postroom.ledger.claims import RELEASED, fence
 from postroom.ledger.columns import clean, clean_error, micros
 from postroom.ledger.database import Database, Now, excluded
-from postroom.ledger.memory import release_reservations
+from postroom.ledger.memory import release_reservations, remember_all
 from postroom.ledger.rows import (
     Claim,
     Done,
@@ -32,6 +32,11 @@ _WITHIN = effect.c.message == bindparam("within")
 _ID = message.c.id == bindparam("of_id")
 _FIRST_TRY = func.coalesce(effect.c.first_try_at, Now())
 
+_STARTED = (
+    update(effect)
+    .where(_OF, _WITHIN, effect.c.state == EffectState.PENDING)
+    .values(state=EffectState.RUNNING, first_try_at=_FIRST_TRY)
+)
 _DONE = (
     update(effect)
     .where(_OF, _WITHIN)
@@ -111,17 +116,15 @@ def _adding(insert: Callable[..., Any]) -> Any:
     )
 
 
-def started(database: Database, claim: Claim, key: str) -> None:
-    """pending → running, before the first byte of an effect that cannot be repeated safely goes out."""
-    starting = (
-        update(effect)
-        .where(effect.c.key == key, effect.c.message == claim.id, effect.c.state == EffectState.PENDING)
-        .values(state=EffectState.RUNNING, first_try_at=_FIRST_TRY)
-    )
+def started(database: Database, begun: Sequence[tuple[Claim, str]]) -> None:
+    """pending → running, before the first byte of effects that cannot be repeated safely goes out."""
+    if not begun:
+        return
     with database.writing() as connection:
-        fence(connection, [claim])
-        if connection.execute(starting).rowcount != 1:
-            raise Fenced(f"effect {key} of message {claim.id} is not pending any more")
+        fence(connection, {claim.id: claim for claim, _ in begun}.values())
+        for claim, key in begun:
+            if connection.execute(_STARTED, {"of_key": key, "within": claim.id}).rowcount != 1:
+                raise Fenced(f"effect {key} of message {claim.id} is not pending any more")
 
 
 def report(database: Database, reports: Sequence[Report]) -> None:
@@ -134,6 +137,7 @@ def report(database: Database, reports: Sequence[Report]) -> None:
         fence(connection, (each.claim for each in reports))
         _replace_places(connection, database, [each for each in reports if each.keep is not None])
         _store_outcomes(connection, reports)
+        remember_all(connection, database, list(_memories(reports)))
         _conclude(connection, reports)
 
 
@@ -205,6 +209,14 @@ def _store_outcomes(connection: Connection, reports: Iterable[Report]) -> None:
             rows[statement].append(values | {"within": each.claim.id})
     for statement, group in rows.items():
         connection.execute(statement, group)
+
+
+def _memories(reports: Iterable[Report]) -> Iterator[tuple[str, str, str, timedelta]]:
+    for each in reports:
+        for done in each.outcomes:
+            if isinstance(done, Done) and done.memory is not None:
+                space, key, period = done.memory
+                yield space, key, done.key, period
 
 
 def _outcome(outcome: Done | Later | Failed) -> tuple[Any, dict[str, Any]]:

@@ -192,8 +192,8 @@ class Metrics:
         self._series(self._replies, self._mailbox(mailbox), f"{code // 100}xx" if 200 <= code < 600 else OTHER).inc()
 
     def smtp_reply(self, server: str, code: int) -> None:
-        """A server's to a message; 0: it was lost."""
-        label = f"{code // 100}xx" if 200 <= code < 600 else "lost"
+        """A server's to a message; 0, which counts as `other`: it was lost."""
+        label = f"{code // 100}xx" if 200 <= code < 600 else OTHER
         self._sent.labels(_among(self._names.servers, server), label).inc()
 
     def reloaded(self, *, ok: bool) -> None:

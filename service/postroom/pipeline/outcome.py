@@ -7,9 +7,12 @@ from datetime import datetime
 from functools import cached_property
 from typing import TYPE_CHECKING, ClassVar, Literal
 
+from pydantic import Field
+
 from postroom.message import Edit, Message, parse
 from postroom.model import Model
 from postroom.pipeline.view import Envelope, Facts
+from postroom.units import Duration
 
 if TYPE_CHECKING:
     from postroom.pipeline.tools import Tools
@@ -74,6 +77,14 @@ class Stop:
     """End the whole plan, callers too (RFC 5228 stop)."""
 
 
+class Remembered(Model):
+    """A key that outlives the message, recorded together with the effect that it comes from."""
+
+    space: str
+    key: str
+    period: Duration
+
+
 class Receipt(Model):
     """What came of an effect: where it went, told without contents. `reply` is for the source (reject)."""
 
@@ -82,6 +93,7 @@ class Receipt(Model):
     reply: str = ""
     queue_id: str = ""  # what the next server calls the message
     tls: Literal["", "none", "unverified", "verified"] = ""  # how it went there
+    remembered: Remembered | None = Field(default=None, exclude=True)
 
 
 @dataclass(frozen=True, kw_only=True)

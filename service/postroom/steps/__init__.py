@@ -54,6 +54,7 @@ EFFECTS: Final = {
     "archive": "archive:ArchiveEffect",
     "exec": "exec:ExecEffect",
     "forward": "forward:ForwardEffect",
+    "bounce": "bounce:BounceEffect",
     "quarantine": "quarantine:QuarantineEffect",
     "reject": "reject:RejectEffect",
     "reply": "reply:ReplyEffect",

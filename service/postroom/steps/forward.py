@@ -7,10 +7,10 @@ from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from postroom.errors import Permanent, PostroomError, Uncertain
+from postroom.errors import Permanent, Uncertain
 from postroom.model import OneOrMore
 from postroom.pipeline.globs import Glob
-from postroom.pipeline.outcome import Effect, Letter, Note, Outcome, Receipt
+from postroom.pipeline.outcome import Effect, Letter, Note, Outcome, Receipt, Remembered
 from postroom.pipeline.outgoing import Mail
 from postroom.pipeline.step import Kind, Reference, Step
 from postroom.pipeline.templates import AddressTemplate
@@ -71,11 +71,8 @@ class ForwardEffect(Effect):
             reply.check()
         except Uncertain as error:
             raise Uncertain(str(error), holds=transport.holds) from None
-        try:
-            tools.memory.remember(SPACE, key, letter.key, REMEMBERED)
-        except PostroomError:
-            pass  # it is sent: trying again for the sake of a loop that may be would send it twice
-        return Receipt(detail=str(reply), queue_id=reply.queue_id, tls=reply.tls)
+        known = Remembered(space=SPACE, key=key, period=REMEMBERED)
+        return Receipt(detail=str(reply), queue_id=reply.queue_id, tls=reply.tls, remembered=known)
 
     def _sender(self, tools: Tools) -> str:
         """`<>` stays `<>`: a bounce must not cause another (RFC 5321 4.5.5)."""

@@ -40,6 +40,7 @@ class MxTransport:
     connections: int = 4
     holds: bool = False
     allowance: Allowance | None = None
+    patience: float | None = None  # as in Pool
     allow_private: bool = False
     policies: Policies | None = None
     _pools: dict[tuple[str, str, bool], Pool] = field(default_factory=dict, init=False, repr=False)
@@ -102,7 +103,7 @@ class MxTransport:
                     for old in [old for old, pool in self._pools.items() if pool.is_unused]:
                         del self._pools[old]
                 opening: Callable[[], Session] = partial(_opened, terms, address, strict=strict)
-                self._pools[key] = Pool(opening, self.connections)
+                self._pools[key] = Pool(opening, self.connections, self.patience)
             return self._pools[key]
 
     def _addresses(self, host: str) -> Sequence[str]:

@@ -55,6 +55,26 @@ def _suppressed(way: SmtpTransport) -> None:
         pass
 
 
+def test_a_session_that_comes_up_late_is_there_for_those_who_try_later(server: Smtp) -> None:
+    server.silent.add("greeting")
+    way = transport(server, patience=0.1)
+    with pytest.raises(Temporary, match="slow") as raised:
+        way.send(MAIL)
+    assert raised.value.after == pool.LATER
+    server.silent.clear()
+    end = time.monotonic() + 10
+    while not server.received:
+        assert time.monotonic() < end
+        _suppressed(way)
+    assert server.connections == 1
+
+
+def test_a_server_that_refuses_at_once_is_told_of_at_once(server: Smtp) -> None:
+    server.answers["greeting"] = "421 not now"
+    with pytest.raises(Temporary, match="421 not now"):
+        transport(server, patience=5).send(MAIL)
+
+
 def test_what_a_busy_server_cannot_take_is_tried_again_soon(server: Smtp) -> None:
     server.silent.add("greeting")
     way = transport(server)

@@ -20,11 +20,17 @@ MOST_USES: Final = 1000  # transactions of one session
 LATER: Final = timedelta(seconds=15)
 
 
-class Pool:
-    """Safe to share between threads."""
+class _Slow(Temporary):
+    """A session does not come up at once, and is left to itself."""
 
-    def __init__(self, opening: Callable[[], Session], connections: int) -> None:
+
+class Pool:
+    """Safe to share between threads. `patience`: seconds that somebody waits for a session to come up, before it is
+    left to come up for those who try later; None: as long as it takes."""
+
+    def __init__(self, opening: Callable[[], Session], connections: int, patience: float | None = None) -> None:
         self._open = opening
+        self._patience = patience
         self.limit = connections
         self._standing = Standing()
         self._changed = threading.Condition()
@@ -41,12 +47,14 @@ class Pool:
         seat = self._seat()
         try:
             if seat.session is None:
-                seat.session = self._open()
+                seat.session = self._opened(seat)
                 with self._changed:
                     self._standing.worked()
                     self._changed.notify_all()
             fresh = not seat.session.used
             yield seat.session
+        except _Slow:
+            raise
         except Trouble as error:
             # One that was used before may only have been ended by the server for its age.
             self._free(seat, again=False, error=error if seat.session is None or fresh else None)
@@ -90,6 +98,38 @@ class Pool:
                     raise Temporary("the server is busy", after=LATER)
                 self._changed.wait(min(end - now, 0.5))
 
+    def _opened(self, seat: "_Seat") -> Session:
+        if self._patience is None:
+            return self._open()
+        threading.Thread(target=self._open_aside, args=(seat,), name="smtp", daemon=True).start()
+        with self._changed:
+            self._changed.wait_for(lambda: seat.session or seat.error, self._patience)
+            if seat.error is not None:
+                raise seat.error
+            if seat.session is None:
+                seat.left = True
+                raise _Slow("the server is slow to answer", after=LATER)
+            return seat.session
+
+    def _open_aside(self, seat: "_Seat") -> None:
+        session: Session | None = None
+        error: Exception | None = None
+        try:
+            session = self._open()
+        except Exception as failed:  # told to whoever waits, or to those who come later
+            error = failed
+        with self._changed:
+            seat.session, seat.error = session, error
+            if seat.left:
+                del self._seats[id(seat)]
+                if error is not None:
+                    self._standing.failed(error)
+                if session is not None:
+                    self._standing.worked()
+                    self._idle.append((session, time.monotonic()))
+                    self._watch()
+            self._changed.notify_all()
+
     def _seated(self, session: Session | None) -> "_Seat":
         seat = _Seat(session)
         self._seats[id(seat)] = seat
@@ -131,6 +171,8 @@ class _Seat:
 
     def __init__(self, session: Session | None) -> None:
         self.session = session
+        self.error: Exception | None = None  # why it did not come up
+        self.left = False  # nobody waits for it any more
         self._begun = time.monotonic()
 
     def hangs(self, now: float) -> bool:

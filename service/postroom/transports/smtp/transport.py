@@ -19,10 +19,11 @@ class SmtpTransport:
     connections: int = 4
     holds: bool = False
     allowance: Allowance | None = None
+    patience: float | None = None  # as in Pool
     _pool: Pool = field(init=False)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_pool", Pool(lambda: Session.opened(self.terms), self.connections))
+        object.__setattr__(self, "_pool", Pool(lambda: Session.opened(self.terms), self.connections, self.patience))
 
     def send(self, mail: Mail) -> Mapping[str, Reply]:
         """One reply for each recipient. Raises Temporary where the server is away, busy, or at its limit."""
