@@ -81,7 +81,10 @@ class Service:
         stack.callback(self._intake.close)
         self._calls = stack.enter_context(ThreadPoolExecutor(CALLS, thread_name_prefix="call"))
         self._tools = replace(
-            make_tools(settings, state, self.ledger), stepped=self._metrics.step, replied=self._metrics.smtp_reply
+            make_tools(settings, state, self.ledger),
+            stepped=self._metrics.step,
+            replied=self._metrics.smtp_reply,
+            answers=False,  # whoever brought a message has heard that it is ours
         )
         self._secrets = secrets_of(settings, state)
         keeper = Keeper(self.ledger, log)
