@@ -35,7 +35,7 @@ generated: env
 	$(BIN)/python -m postroom.reference --write .
 
 test: env
-	@tests/install-servers postgresql redis-server strace dovecot-imapd dovecot-pop3d postfix
+	@tests/install-servers postgresql redis-server strace dovecot-imapd dovecot-pop3d postfix rspamd spamd clamav-daemon
 	$(BIN)/pytest -n $(WORKERS)
 
 bench: env

@@ -313,8 +313,9 @@ rules:
 # What `filter` never needs, or only for pipelines that ask for it, must not cost every message.
 HEAVY = {
     "aioimaplib", "celery", "difflib", "html.parser", "http", "jinja2", "jsonschema", "kombu",
-    "postroom.cli.main", "postroom.settings.cases", "postroom.settings.review", "postroom.settings.schema",
-    "postroom.steps.extract", "postroom.steps.plugins", "postroom.testing", "postroom.transports.process",
+    "postroom.bayes.filter", "postroom.bayes.tokens", "postroom.cli.main", "postroom.lessons", "postroom.settings.cases", "postroom.settings.review", "postroom.settings.schema",
+    "postroom.steps.extract", "postroom.steps.plugins", "postroom.steps.spam", "postroom.steps.virus", "postroom.testing", "postroom.transports.bounded",
+    "postroom.transports.process",
     "prometheus_client", "psycopg", "puremagic", "re2", "redis", "rich", "sqlalchemy.dialects.postgresql",
     "sqlalchemy.orm", "structlog", "typer", "urllib.request",
 }  # fmt: skip
