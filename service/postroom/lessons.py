@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO, Final
 
-from postroom.errors import Permanent
+from postroom.errors import Permanent, Temporary
+from postroom.message import parse
 from postroom.settings import Settings
 from postroom.settings.mailboxes import ImapMailbox, MaildirMailbox
 from postroom.transports.files import explained
@@ -52,6 +53,7 @@ class Folder:
     account: ImapMailbox
     folder: str
     places: Path
+    history: bool = True  # whether all that lies there is read the first time
 
     def teach(self, count: Count, take: Take, keep: Keep) -> None:
         from postroom.sources.imap.lessons import Place, read
@@ -59,7 +61,7 @@ class Folder:
         known = _known(self.places)
         key = f"{self.mailbox}:{self.folder}"
         before = Place(*known[key]) if key in known else None
-        place = asyncio.run(read(self.account, self.folder, before, count=count, take=take))
+        place = asyncio.run(read(self.account, self.folder, before, history=self.history, count=count, take=take))
         keep()
         known[key] = [place.validity, place.next]
         with explained(self.places):
@@ -88,6 +90,34 @@ def lesson(where: str, settings: Callable[[], Settings], directory: Path) -> Fil
         return Files(inner)
     known = [one for one, kind in settings().mailboxes.items() if isinstance(kind, ImapMailbox | MaildirMailbox)]
     raise Permanent(f"{where}: no such IMAP or Maildir mailbox; there are: {', '.join(known) or 'none'}")
+
+
+def learn_from(mailbox: str, account: ImapMailbox, directory: Path, stopped: Callable[[], bool]) -> int:
+    """Learn what came into the folders of `learn:` since the last time, and answer how many messages that were.
+
+    What the filter takes for what it is anyhow is passed over: most of it was put there by the filter, and would
+    only make it surer of itself. Raises Temporary, Permanent, and Temporary once `stopped`.
+    """
+    from postroom.bayes.filter import Filter
+    from postroom.bayes.learner import Learner
+
+    assert account.learn is not None
+    bayes, learned = Filter(directory), 0
+    with Learner(directory) as learner:
+        for folders, verdict in ((account.learn.spam, "spam"), (account.learn.ham, "ham")):
+
+            def take(raw: bytes, verdict: str = verdict) -> None:
+                nonlocal learned
+                if stopped():
+                    raise Temporary("learning was stopped")
+                message = parse(raw)
+                if bayes.classify(message).verdict != verdict:
+                    learned += learner.learn(message, spam=verdict == "spam")
+
+            for folder in folders:
+                one = Folder(mailbox, account, folder, directory / "places.json", history=False)
+                one.teach(lambda _: None, take, learner.sync)
+    return learned
 
 
 def _messages(file: Path) -> Iterator[bytes]:

@@ -6,7 +6,8 @@ import pytest
 
 from postroom import testing
 from postroom.bayes.learner import Learner
-from postroom.lessons import Folder
+from postroom.errors import Temporary
+from postroom.lessons import Folder, learn_from
 from postroom.message import parse
 from servers import accounts
 from servers.dovecot import Dovecot
@@ -15,6 +16,12 @@ from servers.dovecot import Dovecot
 def offer(number: int) -> bytes:
     return testing.message(
         subject=f"cheap pills {number}", text=f"buy cheap pills {number}", message_id=f"<{number}@example.org>"
+    )
+
+
+def letter(number: int) -> bytes:
+    return testing.message(
+        subject=f"minutes {number}", text=f"minutes of the meeting {number}", message_id=f"<l{number}@example.org>"
     )
 
 
@@ -40,6 +47,39 @@ def test_a_folder_is_read_once_and_what_was_moved_out_of_junk_is_ham_then(
         assert taught(learner, junk, spam=True) == (1, 1)
         assert taught(learner, inbox, spam=False) == (1, 1)
         assert (learner.spam, learner.ham) == (3, 1)
+
+
+def test_what_people_sort_is_learned_where_the_filter_would_have_erred(
+    dovecot: Dovecot, user: str, tmp_path: Path
+) -> None:
+    account = accounts.plain(dovecot.imap, user, learn={"spam": ["Junk"], "ham": ["INBOX"]})
+    dovecot.append(user, offer(1000), folder="Junk")
+
+    def learned() -> int:
+        return learn_from("mine", account, tmp_path, lambda: False)
+
+    assert learned() == 0  # what lay there before is left to `postroom learn`
+    with Learner(tmp_path) as learner:
+        for number in range(20):
+            learner.learn(parse(offer(number)), spam=True)
+            learner.learn(parse(letter(number)), spam=False)
+    dovecot.append(user, offer(1001), folder="Junk")
+    assert learned() == 0  # it knows that
+    dovecot.append(user, letter(1001), folder="Junk")
+    dovecot.append(user, offer(1002))
+    assert learned() == 2
+    assert learned() == 0
+    with Learner(tmp_path) as learner:
+        assert (learner.spam, learner.ham) == (21, 21)
+
+
+def test_learning_ends_when_it_is_told_to(dovecot: Dovecot, user: str, tmp_path: Path) -> None:
+    account = accounts.plain(dovecot.imap, user, learn={})
+    assert learn_from("mine", account, tmp_path, lambda: False) == 0
+    dovecot.append(user, offer(1))
+    with pytest.raises(Temporary, match="stopped"):
+        learn_from("mine", account, tmp_path, lambda: True)
+    assert learn_from("mine", account, tmp_path, lambda: False) == 1
 
 
 def test_a_crash_before_what_was_read_is_kept_reads_it_again(dovecot: Dovecot, user: str, tmp_path: Path) -> None:

@@ -28,16 +28,20 @@ async def read(
     folder: str,
     before: Place | None,
     *,
+    history: bool,
     count: Callable[[int], None],
     take: Callable[[bytes], None],
 ) -> Place:
-    """Give each new message to `take`, after `count` was told how many there are. Messages of more than 1 MiB are
-    left out. A message that was moved here has a new UID, so that it is new. Raises Lost, Rejected, Temporary.
+    """Give each new message to `take`, after `count` was told how many there are. A message that was moved here has a
+    new UID, so that it is new. Messages of more than 1 MiB are left out.
+
+    `history`: whether a folder that was never read is read from its beginning. Raises Lost, Rejected, Temporary.
     """
     async with await Imap.open(account) as imap:
         selected = await Selected.open(imap, folder, asyncio.Event(), examine=True)
-        start = before.next if before is not None and before.validity == selected.validity else 1
         end = await selected.end()
+        is_known = before is not None and before.validity == selected.validity
+        start = before.next if before is not None and is_known else 1 if history else end
         allowance = ALLOWANCE + _LINE * selected.exists
         listed = await imap.call("UID", "FETCH", f"{start}:*", "(UID RFC822.SIZE)", allowance=allowance)
         found = fetched(listed.require().data)
