@@ -31,6 +31,8 @@ Event = Literal[
     "mailbox.paused",
     "mailbox.uidvalidity",
     "mailbox.lease",
+    "mailbox.learned",
+    "mailbox.unlearned",
     "queue.unavailable",
     "work.failed",
     "sweep.done",
@@ -55,6 +57,7 @@ class Fields(TypedDict, total=False):
     effect: str  # its key
     word: str
     code: int
+    count: int  # messages
     seconds: float
     rows: int
     orphans: int

@@ -2,13 +2,15 @@
 
 import asyncio
 import random
+import threading
 from contextlib import suppress
 from datetime import timedelta
 
 from postroom.desk import MailboxDesk, Office
 from postroom.errors import Permanent, PostroomError
+from postroom.lessons import learn_from
 from postroom.logs import Log
-from postroom.settings.mailboxes import Mailbox
+from postroom.settings.mailboxes import ImapMailbox, Mailbox
 from postroom.sources import source
 
 LEASE = timedelta(seconds=60)
@@ -52,12 +54,15 @@ class Watcher:
         self._office.metrics.watching(self.desk.mailbox)
         running = asyncio.create_task(source(self.mailbox).run(self.desk), name=f"source {self.desk.mailbox}")
         keeping = asyncio.create_task(self._kept(), name=f"lease {self.desk.mailbox}")
+        others = {keeping}
+        if isinstance(self.mailbox, ImapMailbox) and self.mailbox.learn is not None:
+            others.add(asyncio.create_task(self._taught(self.mailbox), name=f"learning {self.desk.mailbox}"))
         try:
             await asyncio.wait({running, keeping}, return_when=asyncio.FIRST_COMPLETED)
         finally:
-            for task in (running, keeping):
+            for task in (running, *others):
                 task.cancel()
-            await asyncio.wait({running, keeping})
+            await asyncio.wait({running, *others})
         error = None if running.cancelled() else running.exception()
         if running.cancelled() or error is None:
             self.desk.lost("lease" if keeping.done() else "stopped")
@@ -71,6 +76,24 @@ class Watcher:
             self.desk.refused(error)
             return HOPELESS_WAIT
         return min(wait, LONGEST_WAIT)
+
+    async def _taught(self, account: ImapMailbox) -> None:
+        """Learn from what people sort, now and then. Whatever fails is tried again the next time."""
+        if account.learn is None:
+            return
+        stopped = threading.Event()
+        directory = self._office.settings.state_of() / "bayes/site"
+        try:
+            while True:
+                try:
+                    learning = asyncio.to_thread(learn_from, self.desk.mailbox, account, directory, stopped.is_set)
+                    if number := await learning:
+                        self._log.info("mailbox.learned", mailbox=self.desk.mailbox, count=number)
+                except PostroomError as error:
+                    self._log.warning("mailbox.unlearned", mailbox=self.desk.mailbox, reason=str(error))
+                await asyncio.sleep(account.learn.every.total_seconds())
+        finally:
+            stopped.set()  # a thread cannot be cancelled: it ends with its next message
 
     async def _leased(self) -> bool:
         if not self._alone:

@@ -313,8 +313,10 @@ rules:
 # What `filter` never needs, or only for pipelines that ask for it, must not cost every message.
 HEAVY = {
     "aioimaplib", "celery", "cryptography", "difflib", "dns", "html.parser", "http", "jinja2", "jsonschema", "kombu",
-    "postroom.authentication", "postroom.cli.main", "postroom.settings.cases", "postroom.settings.review", "postroom.settings.schema",
-    "postroom.steps.extract", "postroom.steps.plugins", "postroom.testing", "postroom.transports.dns", "postroom.transports.process",
+    "postroom.authentication", "postroom.bayes.filter", "postroom.bayes.tokens", "postroom.cli.main", "postroom.lessons",
+    "postroom.settings.cases", "postroom.settings.review", "postroom.settings.schema", "postroom.steps.extract",
+    "postroom.steps.plugins", "postroom.steps.spam", "postroom.steps.virus", "postroom.testing", "postroom.transports.bounded",
+    "postroom.transports.dns", "postroom.transports.process", "postroom.transports.scanner",
     "prometheus_client", "psycopg", "publicsuffixlist", "puremagic", "re2", "redis", "rich", "sqlalchemy.dialects.postgresql",
     "sqlalchemy.orm", "structlog", "typer", "urllib.request",
 }  # fmt: skip

@@ -8,6 +8,7 @@ from postroom.cli.backfill import backfill
 from postroom.cli.check import check
 from postroom.cli.explain import explain
 from postroom.cli.init import init
+from postroom.cli.learn import learn
 from postroom.cli.messages import drop, messages, replay, show
 from postroom.cli.resume import resume
 from postroom.cli.run import run, watch, work
@@ -31,6 +32,7 @@ COMMANDS = (
     status,
     backfill,
     resume,
+    learn,
     messages,
     show,
     replay,

@@ -282,6 +282,19 @@ class Account(Mailbox, WithPassword):
         return self.addresses or ((self.name,) if self.name and "@" in self.name else ())
 
 
+class Learning(Model):
+    """Folders into which people sort; what comes into them is learned for `spam: bayes` where it would have been taken
+    for something else. Mail that lies there already is learned by `postroom learn`."""
+
+    model_config = _CONFIG
+
+    spam: tuple[str, ...] = Field(default=("Junk",), description="Where spam is put.")
+    ham: tuple[str, ...] = Field(default=("INBOX",), description="Where what is no spam is put, or left.")
+    every: Annotated[Duration, Field(ge=timedelta(seconds=1))] = Field(
+        default=timedelta(minutes=30), description="How often to look."
+    )
+
+
 class ImapMailbox(Account):
     """Folders on an IMAP server, watched with IDLE where it is offered."""
 
@@ -297,6 +310,9 @@ class ImapMailbox(Account):
     create: bool = Field(default=True, description="Folders that `move` and `copy` name are made when missing.")
     max_connections: int = Field(default=4, ge=1, le=100, description="Shared by the folders of this mailbox.")
     handled: Handled = Field(default="leave", description="What becomes of a message that lives elsewhere now.")
+    learn: Learning | None = Field(
+        default=None, description="Learn from what people move into Junk and out of it; default: not."
+    )
     surprise_limit: int = Field(
         default=100, ge=0, description="More new messages than this after a change of UIDVALIDITY pause the mailbox."
     )
