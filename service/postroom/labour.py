@@ -76,16 +76,22 @@ class Labour:
 
     def process(self, ids: Sequence[int]) -> None:
         """Work on those that are free. Never raises: what is left undone is due again, and the sweeper rings for it."""
-        ledger, log = self._worker.ledger, self._worker.log
+        log = self._worker.log
         claims: Sequence[Claim] = ()
         try:
-            claims = ledger.claim(ids, Lease(Owner.current(), LEASE))
-            with self._keeper.keeping(claims):
-                self._worker.process_all(claims, self._seat)
-        except Exception as error:  # the messages are in the ledger, whatever went wrong
+            claims = self._worker.ledger.claim(ids, Lease(Owner.current(), LEASE))
+            if claims:
+                self._work(claims)
+        except PostroomError as error:  # the ledger is away; the messages are in it
             log.warning("work.failed", reason=type(error).__name__)
             self._give_back(claims)
+        except Exception as error:  # a bug of ours: like a crash, so that it comes alone next time and has an end
+            log.warning("work.failed", reason=type(error).__name__)
         self._told({claim.row.mailbox for claim in claims})
+
+    def _work(self, claims: Sequence[Claim]) -> None:
+        with self._keeper.keeping(claims):
+            self._worker.process_all(claims, self._seat)
 
     def _give_back(self, claims: Sequence[Claim]) -> None:
         try:

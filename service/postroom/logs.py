@@ -41,6 +41,8 @@ Event = Literal[
     "ledger.locked",
     "config.loaded",
     "config.refused",
+    "service.failed",
+    "service.late",
     "service.started",
     "service.draining",
     "service.stopped",

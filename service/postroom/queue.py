@@ -131,7 +131,8 @@ class Bell:
 
     def answered(self) -> None:
         """A worker in this process is done with a ring."""
-        self._open = max(0, self._open - 1)
+        with self._changed:
+            self._open = max(0, self._open - 1)
 
     def close(self) -> None:
         """Ring for what waits, then end."""
@@ -148,16 +149,19 @@ class Bell:
                 if not self._waiting:
                     return
                 ids, self._waiting = self._waiting[: self._settings.batch], self._waiting[self._settings.batch :]
-            self._open += self._send(PROCESS, ids, "new")
+            sent = self._send(PROCESS, ids, "new")
+            with self._changed:
+                # Others may answer it, and tell nobody here; more than are worked on at once do not count.
+                self._open = min(self._open + sent, self._settings.threads)
             # The next group gathers meanwhile, longer while workers are busy: many messages together cost them little
             # more than one. One alone, when all is quiet, is not kept waiting by it.
-            time.sleep(POLLING * (1 + 2 * min(self._open, self._settings.threads)))
+            time.sleep(POLLING * (1 + 2 * self._open))
 
     def _send(self, task: str, ids: Sequence[int], reason: Ring) -> bool:
         name = f"{self._settings.name}.{task}"
         try:
             self._app.send_task(name, (list(ids),), queue=name, retry=False)
-        except (OperationalError, OSError, TimeoutError) as error:
+        except Exception as error:  # of kombu, or of redis-py as it comes; the sweeper goes on with it
             self._log.warning("queue.unavailable", reason=type(error).__name__)
             return False
         self._told(reason, len(ids))
@@ -170,7 +174,7 @@ def length(app: Celery, settings: Queue) -> int:
         with app.connection_for_read() as connection:
             channel = connection.default_channel
             return sum(channel._size(f"{settings.name}.{task}") for task in TASKS)
-    except (OperationalError, OSError, AttributeError) as error:
+    except Exception as error:  # of kombu, or of redis-py as it comes
         raise Temporary(f"the queue cannot be asked: {type(error).__name__}") from error
 
 

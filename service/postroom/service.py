@@ -2,11 +2,12 @@
 
 import asyncio
 import signal
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from postroom import queue
@@ -27,16 +28,18 @@ from postroom.settings import Settings, load, load_pipelines
 from postroom.spool import Spool
 from postroom.sweeper import PAUSE, Sweeper, swept
 from postroom.systemd import Manager
+from postroom.transports import process
 from postroom.watch import Watcher
 from postroom.work import Seat, Worker
 
 DRAIN = 30.0  # seconds for what was begun
+LAST = 5.0  # seconds for recording what became of the rest
 CALLS = 8  # blocking calls of all desks at a time
 TELL = 2.0  # seconds between reports to the ledger
 GLANCE = 0.5  # seconds between looks for what another process has done
 # A change of these takes a restart.
 PATIENCE = 2.0  # seconds that a worker waits for a server to answer: other servers want their mail, too
-_FIXED = ("state", "ledger", "spool", "queue", "metrics", "logs", "servers", "srs", "resolver")
+_FIXED = tuple(name for name in Settings.model_fields if name not in ("mailboxes", "pipelines", "defaults"))
 
 
 @dataclass(kw_only=True)
@@ -113,6 +116,8 @@ class Service:
         self._labour = Labour(worker, keeper, self._seat, self._worked)
         self._consumer = queue.Consumer(self._app, settings.queue) if works else None
         self._watchers: dict[str, tuple[Watcher, asyncio.Task[None]]] = {}
+        self._ending: dict[str, list[asyncio.Task[None]]] = {}
+        self.late = False  # an effect goes on that would not end
         self._started = False
         self._manager = Manager()
         self._pulse = Pulse()
@@ -127,15 +132,17 @@ class Service:
             await self._loop.run_in_executor(None, self._consumer.start)
         self._watch_all()
         self._started = True
-        living = (
-            self._glance(),
-            self._report(),
-            self._pulse.run(),
-            self._manager.keep_alive(lambda: self._worker_gone() is None),
-        )
-        background = [asyncio.create_task(each) for each in living]
+        living: list[Callable[[], Awaitable[None]]] = [
+            self._glance,
+            self._report,
+            self._pulse.run,
+            partial(self._manager.keep_alive, lambda: self._worker_gone() is None),
+        ]
         if self._consumer is not None:
-            background.append(asyncio.create_task(self._sweep()))
+            living.append(self._sweep)
+        if self._config.settings.reload == "change":
+            living.append(self._follow)
+        background = [asyncio.create_task(self._lasting(each)) for each in living]
         if self._health is not None:
             self._log.info("service.started", listen=self._health.address)
         else:
@@ -152,10 +159,19 @@ class Service:
         tasks = [task for _, task in self._watchers.values()]
         for task in (*tasks, *background):
             task.cancel()
+        tasks += [task for name in self._ending for task in self._going(name)]
         if tasks or background:
             await asyncio.wait([*tasks, *background], timeout=DRAIN / 2)
         if self._consumer is not None:
-            await self._loop.run_in_executor(None, self._consumer.stop, DRAIN)
+            self.late = not await self._loop.run_in_executor(None, self._stopped, self._consumer)
+
+    def _stopped(self, consumer: queue.Consumer) -> bool:
+        """Whether all that was begun has come to its end; programs that take too long are killed."""
+        if consumer.stop(DRAIN):
+            return True
+        self._log.warning("service.late")
+        process.end_all()
+        return consumer.stop(LAST)
 
     # Mailboxes.
 
@@ -168,14 +184,20 @@ class Service:
             if mailbox.kind != "stdin" and (self._names is None or name in self._names)
         }
         for name, (watcher, task) in list(self._watchers.items()):
-            if wanted.get(name) != watcher.mailbox:
+            if wanted.get(name) != watcher.mailbox or settings.pipeline_of(name) != watcher.desk.pipeline:
                 task.cancel()
+                self._ending[name] = [*self._going(name), task]
                 del self._watchers[name]
         office = self._office()
         for name, mailbox in wanted.items():
             if name not in self._watchers:
                 watcher = Watcher(mailbox, MailboxDesk(name, office), office, self._log)
-                self._watchers[name] = (watcher, asyncio.create_task(watcher.run(), name=f"mailbox {name}"))
+                running = watcher.run(after=self._going(name))
+                self._watchers[name] = (watcher, asyncio.create_task(running, name=f"mailbox {name}"))
+
+    def _going(self, name: str) -> list["asyncio.Task[None]"]:
+        """Earlier watchers of a mailbox that have not come to their end yet."""
+        return [task for task in self._ending.get(name, ()) if not task.done()]
 
     def _office(self) -> Office:
         return Office(
@@ -225,6 +247,15 @@ class Service:
                 self._watchers[name][0].desk.progress.ring()
 
     # In the background.
+
+    async def _lasting(self, work: Callable[[], Awaitable[None]]) -> None:
+        """Begin anew what ended in an error: a bug of ours, and nobody else would notice."""
+        while True:
+            try:
+                return await work()
+            except Exception as error:
+                self._log.warning("service.failed", reason=f"unexpected {type(error).__name__}")
+            await asyncio.sleep(TELL)
 
     async def _glance(self) -> None:
         """What other processes have done is in the ledger."""
@@ -308,6 +339,25 @@ class Service:
 
     def _hang_up(self) -> None:
         self._loop.create_task(self.reload())
+
+    async def _follow(self) -> None:
+        """Read the files anew when they have changed, and then stayed the same for a moment."""
+        taken = seen = await self._loop.run_in_executor(self._calls, self._stamps)
+        while True:
+            await asyncio.sleep(TELL)
+            before, seen = seen, await self._loop.run_in_executor(self._calls, self._stamps)
+            if seen == before and seen != taken:
+                taken = seen
+                await self.reload()
+
+    def _stamps(self) -> dict[Path, tuple[int, int]]:
+        settings = self._config.settings
+        found = {}
+        for path in (settings.file, *settings.pipelines.glob("*.yaml")):
+            with suppress(OSError):  # it is being replaced
+                status = path.stat()
+                found[path] = (status.st_mtime_ns, status.st_size)
+        return found
 
     async def reload(self) -> bool:
         """Take what stands in the files now; where that is broken, the old goes on and the log says so."""

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
+from time import monotonic
 
-from postroom.errors import Temporary
+from postroom.errors import PostroomError
 from postroom.ledger import Ledger, Owner, Retention
 from postroom.logs import Log
 from postroom.queue import Bell
@@ -46,17 +47,17 @@ class Sweeper:
         self._batch = batch
         # Rings of an earlier process are gone with it where the queue lives in memory.
         self._patience = timedelta(0) if volatile else PATIENCE
-        self._tidied: datetime | None = None
+        self._tidied: float | None = None
 
     def sweep(self) -> int:
         """Ring for what is due; answers for how many. Raises Temporary."""
         if not self._ledger.lease("sweeper", self._owner, LEASE):
             return 0
         rung = self._ring()
-        now = datetime.now(UTC)
-        if self._tidied is None or now - self._tidied >= TIDY:
-            self._tidied = now
-            self.tidy()
+        if self._tidied is None or monotonic() - self._tidied >= TIDY.total_seconds():
+            self._tidied = monotonic()
+            if not self.tidy():
+                self._tidied = None  # go on with the next sweep
         return rung
 
     def _ring(self) -> int:
@@ -73,8 +74,8 @@ class Sweeper:
                 break
         return len(due)
 
-    def tidy(self) -> None:
-        """Retention and blobs that no row names."""
+    def tidy(self) -> bool:
+        """Retention and blobs that no row names. False where there was too much for one time."""
         rows = 0
         for _ in range(ROUNDS):
             retained = self._ledger.retain(self._retention)
@@ -83,13 +84,19 @@ class Sweeper:
             rows += retained.rows
             if not retained.rows:
                 break
+        else:
+            self._log.info("sweep.done", rows=rows, orphans=0)
+            return False
         orphans = collect_orphans(self._ledger.known_blobs, self._spool, now=datetime.now(UTC))
         self._log.info("sweep.done", rows=rows, orphans=orphans)
+        return True
 
 
 def swept(sweeper: Sweeper, log: Log) -> None:
     """One sweep whose failure is the next one's business."""
     try:
         sweeper.sweep()
-    except Temporary as error:
+    except PostroomError as error:
         log.warning("sweep.failed", reason=str(error))
+    except Exception as error:  # a bug of ours must not be the last sweep
+        log.warning("sweep.failed", reason=f"unexpected {type(error).__name__}")

@@ -3,6 +3,7 @@
 import asyncio
 import random
 import threading
+from collections.abc import Collection
 from contextlib import suppress
 from datetime import timedelta
 
@@ -29,9 +30,12 @@ class Watcher:
         self._lease = f"mailbox {desk.mailbox}"
         self._alone = mailbox.kind != "listener"
 
-    async def run(self) -> None:
-        """Until cancelled. Gives the lease up at the end."""
+    async def run(self, *, after: Collection["asyncio.Task[None]"] = ()) -> None:
+        """Until cancelled. Gives the lease up at the end. `after`: earlier watchers of the same mailbox in this
+        process, which hold the same lease and have to come to their end first."""
         wait = FIRST_WAIT
+        if after and self._alone:
+            await asyncio.wait(after)
         try:
             while True:
                 if not await self._leased():

@@ -123,6 +123,7 @@ class _Job:
     fresh: bool = False  # planned now, and not stored yet
     lost: bool = False  # the claim went to another worker
     bounces: bool = False
+    ended: bool = False  # all of it is in the ledger
     settles: Callable[[Plan], bool] | None = None  # whether the source has nothing more to do; None: never has
     keep: EffectRecord | None = None
     outcomes: list[Done | Later | Failed] = field(default_factory=list)
@@ -160,7 +161,7 @@ class _Job:
             envelope=Envelope(sender=row.sender, recipients=row.recipients),
             mailbox=row.mailbox,
             received=row.received_at,
-            again=row.plan is not None or row.planned_at is not None or row.crashes > 1,
+            again=self.claim.epoch > 1,  # the first claim on a row is of epoch 1
             uncertain=uncertain,
         )
 
@@ -214,7 +215,9 @@ class Worker:
         """Perform, with one commit before what cannot be repeated and one for what became of all."""
         jobs = self._together(jobs, self._start)
         jobs = self._perform_together(jobs)
-        for job in self._together(jobs, self._report):
+        ended = [job for job in jobs if job.ended]
+        ended += self._together([job for job in jobs if not job.ended], self._report)
+        for job in ended:
             self._verdict(job)
 
     def _start(self, jobs: list[_Job]) -> None:
@@ -273,7 +276,7 @@ class Worker:
         return jobs
 
     def _crashes_too_often(self, claim: Claim) -> bool:
-        return claim.row.plan is None and claim.row.crashes > self.retry.crashes
+        return claim.row.crashes > self.retry.crashes
 
     @contextmanager
     def opened(self, row: Row) -> Iterator[Raw]:
@@ -323,7 +326,7 @@ class Worker:
         fresh = [job for job in jobs if job.fresh]
         if not fresh:
             return
-        self.ledger.planned(
+        done = self.ledger.planned(
             [
                 PlanRecord(
                     claim=job.claim,
@@ -333,6 +336,8 @@ class Worker:
                 for job in fresh
             ]
         )
+        for task in [task for job in fresh for task in job.tasks if task.record.key in done]:
+            task.state, task.receipt = EffectState.DONE, done[task.record.key]
         for job in fresh:
             self.log.info("message.planned", mailbox=job.claim.row.mailbox, message=job.claim.id)
 
@@ -357,24 +362,29 @@ class Worker:
 
     def _perform(self, job: _Job, *, patient: bool) -> None:
         """Ordinary effects in order, each on its own; then the place, then what is remembered."""
-        for phase in (self._ordinary, self._place, self._last):
+        for phase in (self._ordinary, self._place, self._kept, self._last):
             phase(job, patient=patient)
 
     def _perform_together(self, jobs: Sequence[_Job]) -> list[_Job]:
         """The same for many, the files of each phase published together; answers those whose claims are still ours."""
         together = Together[_Task](self._unpublished)
-        for phase in (self._ordinary, self._place, self._last):
-            for job in jobs:
-                if not job.lost:
-                    job.together = together
-                    try:
-                        phase(job, patient=True)
-                    except Fenced:
-                        job.lost = True
-                if together.is_full:
-                    together.finish()
-            together.finish()
+        for phase in (self._ordinary, self._place, self._kept, self._last):
+            try:
+                for job in jobs:
+                    self._phase(phase, job, together)
+            finally:  # also when the ledger is away by now: files are left neither open nor half done
+                together.finish()
         return [job for job in jobs if not job.lost]
+
+    def _phase(self, phase: Callable[..., None], job: _Job, together: "Together[_Task]") -> None:
+        if not job.lost:
+            job.together = together
+            try:
+                phase(job, patient=True)
+            except Fenced:
+                job.lost = True
+        if together.is_full:
+            together.finish()
 
     def _ordinary(self, job: _Job, *, patient: bool) -> None:
         for task in job.ordinary:
@@ -385,7 +395,11 @@ class Worker:
             return
         for task in [task for task in job.tasks if task.record.place]:
             self._try(job, task, patient=patient)
-        if job.died:
+
+    def _kept(self, job: _Job, *, patient: bool) -> None:
+        """After the places of all: a place may fail only when its file is published."""
+        del patient
+        if job.died and not any(task.state is EffectState.PENDING for task in job.ordinary):
             self._keep_instead(job)
 
     def _last(self, job: _Job, *, patient: bool) -> None:
@@ -517,10 +531,13 @@ class Worker:
 
     def _flush(self, job: _Job) -> None:
         """Record what cannot be repeated at once, before the next effect begins; the last report ends the message."""
-        if not job.waits:
-            return
-        self.ledger.report([Report(claim=job.claim, outcomes=tuple(job.outcomes), release=False)])
-        job.outcomes.clear()
+        if job.waits:
+            self.ledger.report([Report(claim=job.claim, outcomes=tuple(job.outcomes), release=False)])
+            job.outcomes.clear()
+        elif job.together is not None and not job.died:
+            # Other messages come first: their work may take long, and this one's last report cannot wait for it.
+            self._report([job])
+            job.ended = True
 
     def _report(self, jobs: Sequence[_Job]) -> None:
         self.ledger.report([self._reported(job, settle=job.settled) for job in jobs])
@@ -551,9 +568,11 @@ class Worker:
         """A message that kills its workers is kept as it came, unread, and set aside."""
         made = Plan(pipeline=claim.row.pipeline, version="")
         job = _Job(claim=claim, plan=made, planned_at=claim.row.received_at, raw=raw, home=home, tasks=[])
+        placed = any(each.record.place and each.state is EffectState.DONE for each in claim.effects)
         effect = None
-        with suppress(Permanent):  # a relay, where nothing can be kept: it stays as a dead letter
-            effect = home.deliver("keep", "", frozenset(), create=True)
+        if not placed:
+            with suppress(Permanent):  # a relay, where nothing can be kept: it stays as a dead letter
+                effect = home.deliver("keep", "", frozenset(), create=True)
         if effect is not None:
             kept = record(keep(effect, message=claim.row.key, ordinal=0, edits=0))
             effect.perform(job.letter(kept), self.tools)

@@ -2,6 +2,7 @@
 
 import asyncio
 import gc
+import os
 import sys
 from collections.abc import Collection
 from contextlib import ExitStack
@@ -60,8 +61,14 @@ def serve(config: Path | None, metrics: str | None, *, only: Collection[str], wa
             # Connections share the interpreter with workers that compute: they get their turn ten times as often.
             sys.setswitchinterval(0.0005)
             await service.run(ready)
+            late.append(service.late)
 
+    late: list[bool] = []
     asyncio.run(main())
+    if any(late):
+        # Python would wait for the thread of that effect. Its row says that it was begun.
+        sys.stderr.flush()
+        os._exit(0)
 
 
 def address(text: str) -> str | None:

@@ -123,9 +123,9 @@ class Ledger:
 
     # Transitions under a claim.
 
-    def planned(self, plans: Sequence[PlanRecord]) -> None:
-        """received → planned, with the plans' effects."""
-        transitions.planned(self._database, plans)
+    def planned(self, plans: Sequence[PlanRecord]) -> Mapping[str, str | None]:
+        """received → planned, with the plans' effects; answers those that were done before, by key, with receipts."""
+        return transitions.planned(self._database, plans)
 
     def started(self, claim: Claim, key: str) -> None:
         """Before an effect that is not repeatable: pending → running."""

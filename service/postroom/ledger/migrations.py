@@ -7,7 +7,7 @@ from sqlalchemy.schema import CreateIndex, CreateTable
 
 from postroom.errors import Temporary
 from postroom.ledger.database import Database
-from postroom.ledger.tables import metadata, schema, watch
+from postroom.ledger.tables import message, metadata, schema, watch
 
 Step = Callable[[Connection], None]
 
@@ -17,8 +17,14 @@ def _watch(connection: Connection) -> None:
     connection.execute(CreateTable(watch))
 
 
+def _finished(connection: Connection) -> None:
+    """What ended is found by its time."""
+    [index] = [index for index in message.indexes if index.name == "message_finished"]
+    connection.execute(CreateIndex(index))
+
+
 # The step at index n takes a database of version n + 1 to n + 2. Never change one that was released.
-STEPS: Sequence[Step] = (_watch,)
+STEPS: Sequence[Step] = (_watch, _finished)
 
 _EXISTS = {
     "sqlite": text("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = 'schema'"),

@@ -81,6 +81,9 @@ _STANDING = (
     .where(effect.c.message.in_(bindparam("ids", expanding=True)), effect.c.ordinal >= 0)
     .group_by(effect.c.message, effect.c.state)
 )
+_DONE_BEFORE = select(effect.c.key, effect.c.receipt).where(
+    effect.c.message.in_(bindparam("ids", expanding=True)), effect.c.ordinal >= 0, effect.c.state == EffectState.DONE
+)
 _WAITS = update(message).where(_ID).values(next_try_at=bindparam("at"))
 _ENDS = (
     update(message)
@@ -95,14 +98,20 @@ _ENDS = (
 )
 
 
-def planned(database: Database, plans: Sequence[PlanRecord]) -> None:
+def planned(database: Database, plans: Sequence[PlanRecord]) -> Mapping[str, str | None]:
     """received → planned: plans and effects of a group of messages in one commit.
 
-    An effect that was done under an earlier plan and has the key of a new one counts as done.
+    An effect that was done under an earlier plan and has the key of a new one counts as done; answers the keys of
+    these with their receipts.
     """
+    # The first claim on a row is of epoch 1.
+    again = [plan.claim.id for plan in plans if plan.claim.epoch > 1]
     with database.writing() as connection:
         fence(connection, (plan.claim for plan in plans))
         _store_plans(connection, database, [(plan.claim.id, plan.plan, plan.effects) for plan in plans])
+        if not again:
+            return {}
+        return {found.key: found.receipt for found in connection.execute(_DONE_BEFORE, {"ids": again})}
 
 
 def foreseen(connection: Connection, database: Database, plans: Mapping[int, Foreseen]) -> None:

@@ -18,6 +18,7 @@ CHUNK = 1 << 16
 # the limit between fork and exec in Python instead can deadlock in a process that has threads.
 LIMITED = ("/bin/sh", "-c", 'ulimit -v "$0" 2>/dev/null; exec "$@"')
 MISSING = (126, 127)
+_RUNNING: set[int] = set()  # leaders of process groups, none of them reaped yet
 PATH = "/usr/local/bin:/usr/bin:/bin:/usr/local/sbin:/usr/sbin:/sbin"
 
 
@@ -70,6 +71,13 @@ def run(
     return Finished(status=status, timed_out=not ended, output=bytes(exchange.output), overflow=exchange.overflow)
 
 
+def end_all() -> None:
+    """Kill every program that runs now; each `run` then answers that a signal ended it."""
+    for pid in tuple(_RUNNING):
+        with suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)
+
+
 def environment() -> dict[str, str]:
     """What every program gets; nothing else of ours reaches it, secrets least of all."""
     known = {"PATH": PATH, "LANG": "C.UTF-8", "LC_ALL": "C.UTF-8"}
@@ -95,9 +103,11 @@ def _started(command: Sequence[str], *, env: Mapping[str, str], cwd: Path) -> It
         )
     except OSError as error:
         raise Temporary(f"no program can be started in {cwd}: {error.strerror}") from error
+    _RUNNING.add(process.pid)
     try:
         yield process
     finally:
+        _RUNNING.discard(process.pid)
         # Before it is reaped, so that the group's number is still its own; it may have ended long ago.
         with suppress(ProcessLookupError, PermissionError):
             os.killpg(process.pid, signal.SIGKILL)

@@ -1,0 +1,193 @@
+"""Many messages worked on together, on both kinds of ledger: nothing is done twice, and nothing is left undone."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Collection, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
+
+from contract.shop import Shop, make_shop
+from postroom.labour import Keeper
+from postroom.ledger import Claim, EffectState, Ledger, State
+from postroom.testing import Home as InMailbox
+from postroom.work import Seat
+
+RUN = "{{exec: {{command: [/bin/sh, -c, 'echo x >> {}/ran'], delivers: false}}}}"
+WAITING = (
+    "{{exec: {{command: [/bin/sh, -c, 'cd {}; echo x >> began; until test -e go; do sleep 0.05; done'], "
+    "delivers: false}}}}, keep"
+)
+
+
+@pytest.fixture
+def shop(ledger: Ledger, tmp_path: Path) -> Shop:
+    return make_shop(ledger, tmp_path)
+
+
+def test_planning_again_does_not_repeat_what_is_recorded_as_done(shop: Shop) -> None:
+    shop.rules(f"{RUN.format(shop.root)}, {{file: {{to: filed/}}}}, keep")
+    [number] = shop.receive()
+    shop.work([number])
+    assert shop.ledger.replay(number, again=True)
+    shop.work([number])
+    assert shop.show(number).row.state is State.SETTLED
+    assert shop.lines("ran") == ["x"]
+    assert len(shop.mail("files/filed")) == 1
+    assert len(shop.mail()) == 1
+
+
+def test_a_planned_message_that_kills_its_workers_becomes_a_dead_letter_and_is_kept(shop: Shop) -> None:
+    shop.rules("{file: {to: filed/}}")
+    [number] = shop.receive()
+    [claim] = shop.claim([number])
+    # Planned, and then its worker was gone again and again: what it holds is given to the next each time.
+    with pytest.raises(KeyboardInterrupt):
+        killed(shop, [claim])
+    for _ in range(shop.worker.retry.crashes):
+        shop.abandon(number)
+        [claim] = shop.claim([number])
+        assert claim.row.plan is not None
+    shop.process([claim])
+    assert (shop.show(number).row.state, len(shop.mail())) == (State.DEAD, 1)
+    # A person may let it go on where it was.
+    assert shop.ledger.replay(number)
+    shop.work([number])
+    assert shop.show(number).row.state is State.SETTLED
+    assert len(shop.mail("files/filed")) == 1
+
+
+def killed(shop: Shop, claims: Sequence[Claim]) -> None:
+    """Stops at the first effect, with the plan stored."""
+
+    def die(number: int, _directory: Path, _path: Path) -> None:
+        os.close(number)
+        raise KeyboardInterrupt
+
+    worker = shop.worker
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("postroom.work.Together.publish", lambda self, *given: die(*given))
+        worker.process_all(claims, lambda row: Seat(shop.home, lambda plan: True))
+
+
+def test_what_cannot_be_repeated_is_recorded_before_the_next_message_of_the_batch_begins(shop: Shop) -> None:
+    """Else a worker that dies in the middle of a batch would make all before it uncertain."""
+    shop.home = InMailbox()
+    shop.rules(RUN.format(shop.root))
+    numbers = shop.receive(3)
+    standing: list[list[EffectState]] = []
+    perform = shop.ledger.started
+
+    class Watching(Ledger):
+        def started(self, claim: Claim, key: str) -> None:
+            standing.append([effect.state for number in numbers for effect in shop.show(number).effects])
+            perform(claim, key)
+
+    shop.worker = replace(shop.worker, ledger=Watching(shop.ledger._database))
+    shop.work(numbers)
+    done, pending = EffectState.DONE, EffectState.PENDING
+    assert standing == [[pending, pending, pending], [done, pending, pending], [done, done, pending]]
+    assert {shop.show(number).row.state for number in numbers} == {State.SETTLED}
+    assert shop.lines("ran") == ["x"] * 3
+
+
+def test_a_place_that_fails_for_good_when_its_file_is_published_leaves_the_message_kept(shop: Shop) -> None:
+    shop.rules("{move: Elsewhere}")
+    # Its time is over since long, so that the next failure is the last.
+    shop.worker = replace(shop.worker, retry=shop.worker.retry.model_copy(update={"for_": timedelta(seconds=-1)}))
+    [number] = shop.receive()
+    # No file can be renamed from one file system to another.
+    folder = shop.root / "mail/.Elsewhere"
+    (folder / "tmp").mkdir(parents=True)
+    (folder / "cur").mkdir()
+    with TemporaryDirectory(dir="/dev/shm") as elsewhere:
+        (folder / "new").symlink_to(elsewhere)
+        shop.work([number])
+        assert shop.show(number).row.state is State.PLANNED
+        shop.due(number)
+        shop.work([number])
+    assert [effect.state for effect in shop.show(number).effects] == [EffectState.DONE]
+    assert shop.show(number).row.outcome == "kept"
+    assert len(shop.mail()) == 1
+
+
+def test_a_worker_that_was_stopped_past_its_lease_reports_nothing_of_what_another_took_over(
+    shared_url: str, tmp_path: Path
+) -> None:
+    """SIGSTOP in the middle of a batch; another takes over the first message; SIGCONT."""
+    with closing(Ledger.open(shared_url)) as ledger:
+        shop = make_shop(ledger, tmp_path)
+        shop.rules(WAITING.format(shop.root))
+        first, second = shop.receive(2)
+        command = [sys.executable, Path(__file__).with_name("shop.py"), shared_url, tmp_path, str(first), str(second)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stopped:
+            until(lambda: shop.lines("began") == ["x"])
+            stopped.send_signal(signal.SIGSTOP)
+            shop.abandon(first)
+            (tmp_path / "go").touch()
+            shop.work([first])
+            taken = shop.show(first)
+            assert taken.row.state is State.SETTLED
+            stopped.send_signal(signal.SIGCONT)
+            assert stopped.communicate(timeout=60)[0].strip() == ""
+        assert shop.show(first) == taken
+        assert shop.show(second).row.state is State.SETTLED
+        assert len(shop.mail()) == 2
+
+
+def test_what_is_rung_for_twice_at_once_is_worked_on_once_and_without_complaint(shop: Shop) -> None:
+    shop.rules("keep")
+    [number] = shop.receive()
+    keeper = Keeper(shop.ledger, shop.log)
+    shop.labour(keeper).process([number])
+    # Nothing to claim, in two threads at a time.
+    meeting = threading.Barrier(2)
+
+    class Meeting(Ledger):
+        def contents(self, names: Collection[str]) -> Mapping[str, bytes]:
+            meeting.wait(5)
+            return super().contents(names)
+
+    shop.worker = replace(shop.worker, ledger=Meeting(shop.ledger._database))
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(shop.labour(keeper).process, [[number], [number]]))
+    keeper.close()
+    assert "work.failed" not in shop.log.events
+    assert shop.show(number).row.state is State.SETTLED
+
+
+def test_an_unexpected_error_counts_as_a_crash_so_that_its_message_comes_alone_next_time(shop: Shop) -> None:
+    shop.rules("keep")
+    [number] = shop.receive()
+
+    class Broken(Ledger):
+        def contents(self, names: Collection[str]) -> Mapping[str, bytes]:
+            raise LookupError
+
+    sound = shop.worker
+    shop.worker = replace(shop.worker, ledger=Broken(shop.ledger._database))
+    keeper = Keeper(shop.ledger, shop.log)
+    shop.labour(keeper).process([number])
+    assert shop.log.events == ["work.failed"]
+    shop.abandon(number)
+    assert shop.ledger.ring(10, patience=timedelta(0)) == {number: True}
+    shop.worker = sound
+    shop.labour(keeper).process([number])
+    keeper.close()
+    assert shop.show(number).row.state is State.SETTLED
+
+
+def until(holds: Callable[[], bool]) -> None:
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, "it never came true"
+        time.sleep(0.01)
