@@ -25,7 +25,7 @@ from postroom.settings import Settings, load, load_pipelines
 from postroom.spool import Spool
 from postroom.sweeper import PAUSE, Sweeper, swept
 from postroom.systemd import Manager
-from postroom.watch import Watcher
+from postroom.watch import Leases, Watcher
 from postroom.work import Seat, Worker
 
 DRAIN = 30.0  # seconds for what was begun
@@ -94,6 +94,7 @@ class Service:
         )
         self._labour = Labour(worker, keeper, self._seat, self._worked)
         self._consumer = queue.Consumer(self._app, settings.queue) if works else None
+        self._leases = Leases()
         self._watchers: dict[str, tuple[Watcher, asyncio.Task[None]]] = {}
         self._started = False
         self._manager = Manager()
@@ -156,7 +157,7 @@ class Service:
         office = self._office()
         for name, mailbox in wanted.items():
             if name not in self._watchers:
-                watcher = Watcher(mailbox, MailboxDesk(name, office), office, self._log)
+                watcher = Watcher(mailbox, MailboxDesk(name, office), office, self._leases, self._log)
                 self._watchers[name] = (watcher, asyncio.create_task(watcher.run(), name=f"mailbox {name}"))
 
     def _office(self) -> Office:
