@@ -19,15 +19,19 @@ class Report:
     def median(self, case: str, key: str) -> float:
         return statistics.median(row[key] for row in self._cases[case] if key in row)
 
-    def table(self, columns: Mapping[str, tuple[str, int]], ratio: tuple[str, str, Mapping[str, str]]) -> None:
+    def table(
+        self, columns: Mapping[str, tuple[str, int]], ratio: tuple[str, str, Mapping[str, str]] | None = None
+    ) -> None:
         """`columns`: key to heading and digits. `ratio`: heading, key, and for each case the one it is measured against."""
-        heading, key, bases = ratio
-        print("| case | " + " | ".join([*(name for name, _ in columns.values()), heading]) + " |")
-        print("|" + "---|" * (len(columns) + 2))
+        headings = [name for name, _ in columns.values()] + ([ratio[0]] if ratio else [])
+        print("| case | " + " | ".join(headings) + " |\n|" + "---|" * (len(headings) + 1))
         for case, rows in self._cases.items():
             cells = [spread([row[one] for row in rows if one in row], digits) for one, (_, digits) in columns.items()]
-            base = bases.get(case)
-            cells.append(f"{self.median(case, key) / self.median(base, key):.2f}" if base in self._cases else "–")
+            if ratio:
+                _, key, bases = ratio
+                base = bases.get(case)
+                known = base in self._cases
+                cells.append(f"{self.median(case, key) / self.median(base, key):.2f}" if known else "–")
             print(f"| {case} | " + " | ".join(cells) + " |")
 
 

@@ -29,7 +29,7 @@ from postroom.spool import Spool
 from postroom.sweeper import PAUSE, Sweeper, swept
 from postroom.systemd import Manager
 from postroom.transports import process
-from postroom.watch import Watcher
+from postroom.watch import Leases, Watcher
 from postroom.work import Seat, Worker
 
 DRAIN = 30.0  # seconds for what was begun
@@ -115,6 +115,7 @@ class Service:
         )
         self._labour = Labour(worker, keeper, self._seat, self._worked)
         self._consumer = queue.Consumer(self._app, settings.queue) if works else None
+        self._leases = Leases()
         self._watchers: dict[str, tuple[Watcher, asyncio.Task[None]]] = {}
         self._ending: dict[str, list[asyncio.Task[None]]] = {}
         self.late = False  # an effect goes on that would not end
@@ -191,7 +192,7 @@ class Service:
         office = self._office()
         for name, mailbox in wanted.items():
             if name not in self._watchers:
-                watcher = Watcher(mailbox, MailboxDesk(name, office), office, self._log)
+                watcher = Watcher(mailbox, MailboxDesk(name, office), office, self._leases, self._log)
                 running = watcher.run(after=self._going(name))
                 self._watchers[name] = (watcher, asyncio.create_task(running, name=f"mailbox {name}"))
 

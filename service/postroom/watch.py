@@ -15,17 +15,59 @@ from postroom.settings.mailboxes import ImapMailbox, Mailbox
 from postroom.sources import source
 
 LEASE = timedelta(seconds=60)
+RENEWAL = LEASE.total_seconds() / 4
 FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 HOPELESS_WAIT = 300.0  # until what an operator has to mend is tried again; a reload does so at once
+
+
+class Leases:
+    """Renews the leases of one process: those that fall due together share a commit, however many they are."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, asyncio.Future[bool]] = {}
+        self._renewing: asyncio.Task[None] | None = None
+
+    async def renew(self, name: str, office: Office) -> bool:
+        """Whether the lease is ours still. Raises Temporary."""
+        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+        self._waiting[name] = answer
+        if self._renewing is None:
+            self._renewing = asyncio.create_task(self._renew(office), name="leases")
+        return await answer
+
+    async def _renew(self, office: Office) -> None:
+        while self._waiting:
+            waiting, self._waiting = self._waiting, {}
+            answers = await asyncio.gather(
+                office.call(office.ledger.prolong, tuple(waiting), office.owner, LEASE), return_exceptions=True
+            )
+            _answer(waiting, answers[0])
+        self._renewing = None
+
+
+def _answer(waiting: "dict[str, asyncio.Future[bool]]", held: Collection[str] | BaseException) -> None:
+    for name, future in waiting.items():
+        if future.done():
+            continue  # nobody waits for it any more
+        if isinstance(held, BaseException):
+            future.set_exception(held)
+        else:
+            future.set_result(name in held)
+
+
+async def due() -> None:
+    """Wait until leases are to be renewed: the same moment for all."""
+    await asyncio.sleep(RENEWAL - asyncio.get_running_loop().time() % RENEWAL)
 
 
 class Watcher:
     """One mailbox. Only the holder of its lease watches it; a listener's address needs none."""
 
-    def __init__(self, mailbox: Mailbox, desk: MailboxDesk, office: Office, log: Log) -> None:
+    def __init__(self, mailbox: Mailbox, desk: MailboxDesk, office: Office, leases: Leases, log: Log) -> None:
         self.mailbox = mailbox
         self.desk = desk
         self._office = office
+        self._leases = leases
         self._log = log
         self._lease = f"mailbox {desk.mailbox}"
         self._alone = mailbox.kind != "listener"
@@ -113,13 +155,13 @@ class Watcher:
         loop = asyncio.get_running_loop()
         until = loop.time() + LEASE.total_seconds()
         while loop.time() < until:
-            await asyncio.sleep(LEASE.total_seconds() / 4)
+            await due()
             if not self._alone:
                 until = loop.time() + LEASE.total_seconds()
                 continue
             try:
                 asked = loop.time()
-                if not await self._office.call(self._office.ledger.lease, self._lease, self._office.owner, LEASE):
+                if not await self._leases.renew(self._lease, self._office):
                     return
                 until = asked + LEASE.total_seconds()
             except PostroomError:

@@ -293,6 +293,10 @@ class Ledger:
         """Take or prolong a lease by name (a mailbox's watcher); False where another has it."""
         return leases.take(self._database, name, owner, period)
 
+    def prolong(self, names: Collection[str], owner: Owner, period: timedelta) -> frozenset[str]:
+        """Prolong many leases that the owner has in one commit; answers which of them it has still."""
+        return leases.prolong(self._database, names, owner, period)
+
     def leased(self) -> frozenset[str]:
         """Leases that somebody holds now."""
         return leases.held(self._database)

@@ -208,3 +208,14 @@ def test_a_lease_by_name_can_be_given_up(ledger: Ledger) -> None:
     assert ledger.lease("support", one, LONG)
     assert ledger.lease("support", one, timedelta())
     assert ledger.lease("support", two, LONG)
+
+
+def test_leases_are_prolonged_together_and_only_by_their_owner(ledger: Ledger, eventually: Callable[..., None]) -> None:
+    one, two = Owner.current(), Owner.current()
+    mine, theirs = [f"mailbox {number}" for number in range(600)], ["of another"]
+    assert all(ledger.lease(name, one, timedelta(seconds=30)) for name in mine[:3])
+    assert ledger.lease(theirs[0], two, LONG)
+    assert ledger.prolong([*mine, *theirs], one, BRIEF) == frozenset(mine[:3])
+    assert not ledger.lease(theirs[0], one, LONG)
+    eventually(lambda: ledger.lease(mine[0], two, LONG))
+    assert ledger.prolong(mine, one, LONG) == frozenset(mine[1:3])

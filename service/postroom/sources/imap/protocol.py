@@ -78,8 +78,7 @@ class Protocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
         self._parser = Parser()
         self._running: Running | None = None
         self._allowance = ALLOWANCE
-        self._writable = asyncio.Event()
-        self._writable.set()
+        self._writable: asyncio.Event | None = None  # None: nobody has to wait
         self._bye: str | None = None
         self._sealed = False
         self.lost: Lost | None = None
@@ -108,15 +107,18 @@ class Protocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
 
     async def drained(self) -> None:
         """Wait until more may be written. Raises Lost."""
-        await self._writable.wait()
+        if self._writable is not None:
+            await self._writable.wait()
         if self.lost is not None:
             raise self.lost
 
     def pause_writing(self) -> None:
-        self._writable.clear()
+        self._writable = self._writable or asyncio.Event()
 
     def resume_writing(self) -> None:
-        self._writable.set()
+        if self._writable is not None:
+            self._writable.set()
+            self._writable = None
 
     # Receiving
 
@@ -213,6 +215,6 @@ class Protocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
             if waiting is not None and not waiting.is_over:
                 waiting.failed(self.lost)
         self._running = None
-        self._writable.set()
+        self.resume_writing()
         if self.transport is not None:
             self.transport.abort()
