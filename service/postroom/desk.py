@@ -5,14 +5,16 @@ import hashlib
 import hmac
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack, asynccontextmanager
+from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, ParamSpec, TypeVar
 
 from postroom.errors import Permanent, PostroomError, Temporary
+from postroom.foresight import Foresight
 from postroom.intake import Intake
 from postroom.ledger import (
+    Arrival,
     Batch,
     Cursor,
     Ledger,
@@ -57,6 +59,8 @@ class Office:
     owner: Owner
     metrics: Metrics
     log: Log
+    foresight: Foresight | None = None  # only who listens needs it
+    plans: Executor | None = None  # for rules that a client waits for; None: the event loop's own
 
     async def call(self, function: Callable[P, T], *arguments: P.args, **options: P.kwargs) -> T:
         """Something that blocks, beside the event loop."""
@@ -141,6 +145,30 @@ class MailboxDesk:
                     outcome = "dead"
                 self._office.metrics.ended(self.mailbox, arrival.pipeline, outcome)
         return answers
+
+    async def foresee(self, arrival: Arrival) -> tuple[Arrival, str]:
+        loop = asyncio.get_running_loop()
+        work = loop.run_in_executor(self._office.plans, self._foresight.look, self.mailbox, arrival)
+        try:
+            return await asyncio.shield(work)
+        except asyncio.CancelledError:
+            # It goes on where it has begun; what it reserves is nobody's.
+            work.add_done_callback(lambda done: self._late(arrival, done))
+            raise
+
+    def _late(self, arrival: Arrival, done: "asyncio.Future[tuple[Arrival, str]]") -> None:
+        if not done.cancelled():
+            done.exception()  # nobody waits for it any more
+            with suppress(RuntimeError):  # the service ends
+                self._office.calls.submit(self._foresight.forget, self.mailbox, [arrival], keep=True)
+
+    async def forget(self, arrivals: Sequence[Arrival], *, keep: bool) -> None:
+        await self._office.call(self._foresight.forget, self.mailbox, arrivals, keep=keep)
+
+    @property
+    def _foresight(self) -> Foresight:
+        assert self._office.foresight is not None, "only listeners ask"
+        return self._office.foresight
 
     def draft(self) -> Draft:
         return self._office.spool.draft()

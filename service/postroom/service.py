@@ -13,14 +13,16 @@ from postroom import queue
 from postroom.app import home, make_tools, open_ledger, open_spool, secrets_of
 from postroom.desk import MailboxDesk, Office
 from postroom.errors import Misconfigured, Permanent, PostroomError, Temporary
+from postroom.foresight import Foresight
 from postroom.health import Check, Health, Pulse
 from postroom.intake import Intake
 from postroom.labour import Keeper, Labour
-from postroom.ledger import Ledger, Owner, Retention, Row
+from postroom.ledger import Arrival, Ledger, Owner, Retention, Row
 from postroom.logs import Log
 from postroom.metrics.prometheus import Metrics, Names
 from postroom.metrics.standing import Questions
 from postroom.pipeline.pipeline import Pipeline
+from postroom.pipeline.view import Home
 from postroom.settings import Settings, load, load_pipelines
 from postroom.spool import Spool
 from postroom.sweeper import PAUSE, Sweeper, swept
@@ -91,6 +93,16 @@ class Service:
             pipelines=self._pipelines,
             retry=settings.retry,
             log=log,
+            plugins=settings.plugins,
+            meter=self._metrics,
+        )
+        self._plans = stack.enter_context(ThreadPoolExecutor(settings.queue.threads, thread_name_prefix="plan"))
+        self._foresight = Foresight(
+            ledger=self.ledger,
+            spool=self._spool,
+            tools=self._tools,
+            pipelines=self._pipelines,
+            home=self._home,
             plugins=settings.plugins,
             meter=self._metrics,
         )
@@ -168,6 +180,8 @@ class Service:
             spool=self._spool,
             intake=self._intake,
             calls=self._calls,
+            plans=self._plans,
+            foresight=self._foresight,
             clock=lambda: datetime.now(UTC),
             secrets=self._secrets,
             owner=self._owner,
@@ -192,6 +206,9 @@ class Service:
             raise Temporary(f"the mailbox `{row.mailbox}` is not in the settings any more")
         relays = mailbox.kind == "listener" and row.store is None
         return Seat(home(mailbox, row.store), mailbox.is_settled_by, bounces=relays)
+
+    def _home(self, mailbox: str, arrival: Arrival) -> Home:
+        return home(self._config.settings.mailboxes[mailbox], arrival.store)
 
     def _worked(self, mailboxes: Collection[str]) -> None:
         self._bell.answered()

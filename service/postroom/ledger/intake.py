@@ -17,6 +17,7 @@ from postroom.ledger.entries import Entry, fresh_claim, prepare
 from postroom.ledger.rows import ENDED, Arrival, Batch, Cursor, Recorded, Refused, State
 from postroom.ledger.tables import blob, identity, message
 from postroom.ledger.tables import cursor as folders
+from postroom.ledger.transitions import foreseen
 
 _KNOWN = select(message.c.id, message.c.source_key, message.c.state).where(
     message.c.mailbox == bindparam("mailbox"), message.c.source_key.in_(bindparam("keys", expanding=True))
@@ -102,6 +103,9 @@ def _record(
         entries = prepare(arrivals, keys, gone)
         new = _insert(connection, database, mailbox, entries, lease)
         _insert_blobs(connection, [entry for entry in entries.values() if entry.key in new])
+        plans = {number: one for key, number in new.items() if (one := entries[key].arrival.foreseen) is not None}
+        if plans:
+            foreseen(connection, database, plans)
         known = _known(connection, mailbox, [key for key in entries if key not in new])
         ids = [number for number, state in known.values() if state not in ENDED or state == State.ABANDONED]
         if resume_for is not None and ids:

@@ -285,6 +285,10 @@ class Ledger:
         """Take tokens of a rate that all processes share; how long to wait where there are none yet, else zero."""
         return rates.spend(self._database, name, tokens, per_minute)
 
+    def unreserve(self, holders: Collection[str]) -> None:
+        """Drop what messages have reserved that did not become ours."""
+        memory.release(self._database, holders)
+
     def lease(self, name: str, owner: Owner, period: timedelta) -> bool:
         """Take or prolong a lease by name (a mailbox's watcher); False where another has it."""
         return leases.take(self._database, name, owner, period)

@@ -73,6 +73,12 @@ def recall(database: Database, space: str, key: str) -> bool:
         return found.first() is not None
 
 
+def release(database: Database, holders: Collection[str]) -> None:
+    """Drop what they have reserved and not remembered: they are no messages of ours in the end."""
+    with database.writing() as connection:
+        release_reservations(connection, holders)
+
+
 def release_reservations(connection: Connection, holders: Collection[str]) -> None:
     """Drop what messages have reserved and not remembered, in the transaction that ends them."""
     if holders:

@@ -73,6 +73,7 @@ class Arrival:
     sha256: str | None = None  # where the hash is known and `content` is None
     size: int = 0  # likewise
     end: End | None = None
+    foreseen: "Foreseen | None" = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,6 +142,16 @@ class EffectRecord:
     repeatable: bool
     edits: int
     detail: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Foreseen:
+    """A plan that was made before its message was taken, and is stored with it. `receipts`: of effects that are done
+    as soon as the source has its answer, by their keys."""
+
+    plan: str
+    effects: tuple[EffectRecord, ...]
+    receipts: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

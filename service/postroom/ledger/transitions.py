@@ -1,7 +1,7 @@
 """What happens to a message under a claim, each transition one fenced transaction."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, assert_never
@@ -19,6 +19,7 @@ from postroom.ledger.rows import (
     EffectRecord,
     EffectState,
     Failed,
+    Foreseen,
     Later,
     PlanRecord,
     Report,
@@ -101,10 +102,28 @@ def planned(database: Database, plans: Sequence[PlanRecord]) -> None:
     """
     with database.writing() as connection:
         fence(connection, (plan.claim for plan in plans))
-        connection.execute(_PLANNED, [{"of_id": plan.claim.id, "what": clean(plan.plan)} for plan in plans])
-        rows = [_values(plan.claim, record) for plan in plans for record in plan.effects]
-        if rows:
-            connection.execute(_adding(database.insert), rows)
+        _store_plans(connection, database, [(plan.claim.id, plan.plan, plan.effects) for plan in plans])
+
+
+def foreseen(connection: Connection, database: Database, plans: Mapping[int, Foreseen]) -> None:
+    """The same for rows that the same transaction has made, by their ids; what their sources have done is done."""
+    _store_plans(connection, database, [(number, one.plan, one.effects) for number, one in plans.items()])
+    done = [
+        {"of_key": key, "within": number, "what": clean(receipt)}
+        for number, one in plans.items()
+        for key, receipt in one.receipts.items()
+    ]
+    if done:
+        connection.execute(_DONE, done)
+
+
+def _store_plans(
+    connection: Connection, database: Database, plans: Sequence[tuple[int, str, Sequence[EffectRecord]]]
+) -> None:
+    connection.execute(_PLANNED, [{"of_id": number, "what": clean(plan)} for number, plan, _ in plans])
+    rows = [_values(number, record) for number, _, effects in plans for record in effects]
+    if rows:
+        connection.execute(_adding(database.insert), rows)
 
 
 @cache
@@ -176,9 +195,9 @@ def settled(database: Database, ids: Collection[int], outcome: str) -> int:
         return connection.execute(settling).rowcount
 
 
-def _values(claim: Claim, record: EffectRecord) -> dict[str, Any]:
+def _values(number: int, record: EffectRecord) -> dict[str, Any]:
     return {
-        "message": claim.id,
+        "message": number,
         "ordinal": record.ordinal,
         "key": record.key,
         "word": record.word,
@@ -194,7 +213,7 @@ def _values(claim: Claim, record: EffectRecord) -> dict[str, Any]:
 def _replace_places(connection: Connection, database: Database, reports: Iterable[Report]) -> None:
     for each in reports:
         assert each.keep is not None
-        values = _values(each.claim, each.keep)
+        values = _values(each.claim.id, each.keep)
         fresh = values | {"uncertain": False, "tries": 0, "next_try_at": 0, "receipt": None, "error": None}
         del fresh["ordinal"]
         place = (effect.c.message == each.claim.id) & effect.c.place & (effect.c.ordinal >= 0)

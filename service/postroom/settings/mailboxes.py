@@ -374,6 +374,12 @@ class ListenerMailbox(Mailbox):
     split: Literal["recipient", "message"] = Field(
         default="recipient", description="`message`: one message for the whole envelope, for content filters."
     )
+    answer: Literal["after-intake", "after-plan"] = Field(
+        default="after-intake",
+        description="When the client is told that its message is taken: as soon as it is durable, or when the rules "
+        "have been gone through, so that `reject` is its answer; then it waits for `script` and the like, a minute "
+        "at most.",
+    )
     mode: Annotated[str, AfterValidator(_octal)] = Field(default="0660", description="Mode of a UNIX socket.")
     max_connections: int = Field(default=100, ge=1, description="At once; further ones are told to come later.")
     max_recipients: int = Field(default=100, ge=1, description="Of one message.")

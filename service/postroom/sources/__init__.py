@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from postroom.errors import PostroomError
-from postroom.ledger.rows import Batch, Cursor, Recorded, Refused, Row, Settled, Unsettled, Waiting
+from postroom.ledger.rows import Arrival, Batch, Cursor, Recorded, Refused, Row, Settled, Unsettled, Waiting
 from postroom.settings.mailboxes import Mailbox
 from postroom.sources.settlement import Settlement
 from postroom.spool import Blob, Draft
@@ -54,6 +54,13 @@ class Desk(Protocol):
         A key that is known gives the row that has it. The cursor is stored in the same commit;
         a batch without arrivals only moves it.
         """
+
+    async def foresee(self, arrival: Arrival) -> tuple[Arrival, str]:
+        """The arrival with its plan, to be taken with it, and the text that rejects it; empty: none does. Raises what
+        planning raises; who stops waiting leaves nothing behind."""
+
+    async def forget(self, arrivals: Sequence[Arrival], *, keep: bool) -> None:
+        """Arrivals are not taken, though they may have been planned. `keep`: others share their blob."""
 
     def draft(self) -> Draft:
         """A blob of the spool that is written as it comes; `await store(draft)` ends it."""

@@ -34,7 +34,7 @@ class RejectEffect(Effect):
 
 class RejectStep(Step):
     """Refuses the message: `postroom filter` ends with 77 and says the code and the text, on which a mail
-    server tells the sender. The message is not kept.
+    server tells the sender; a listener with `answer: after-plan` answers 550 with them. The message is not kept.
 
         - reject: we do not take mail from you
         - reject: {text: no such project, code: 5.1.1}

@@ -6,7 +6,7 @@ import ssl
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,8 +16,9 @@ from typing import Any, Self
 import pytest
 
 from postroom.errors import PostroomError
+from postroom.foresight import Foresight
 from postroom.ledger import Ledger
-from postroom.ledger.rows import Batch, Query, Recorded, Refused, Row
+from postroom.ledger.rows import Arrival, Batch, Query, Recorded, Refused, Row
 from postroom.settings.mailboxes import ListenerMailbox
 from postroom.sources.listener.source import ListenerSource
 from postroom.spool import Blob, Draft, Spool
@@ -55,6 +56,7 @@ class Desk:
     began: threading.Event = field(default_factory=threading.Event)
     codes: list[int] = field(default_factory=list)
     listens: threading.Event = field(default_factory=threading.Event)
+    foresight: Foresight | None = None
 
     async def room(self) -> None:
         while self.full.is_set():
@@ -66,6 +68,14 @@ class Desk:
             await asyncio.sleep(0.01)
         self.taking.count()
         return await asyncio.to_thread(self.ledger.record, self.mailbox, batch)
+
+    async def foresee(self, arrival: Arrival) -> tuple[Arrival, str]:
+        assert self.foresight is not None
+        return await asyncio.to_thread(self.foresight.look, self.mailbox, arrival)
+
+    async def forget(self, arrivals: Sequence[Arrival], *, keep: bool) -> None:
+        assert self.foresight is not None
+        await asyncio.to_thread(self.foresight.forget, self.mailbox, arrivals, keep=keep)
 
     def draft(self) -> Draft:
         self.drafting.count()
@@ -207,9 +217,12 @@ def posts(desk: Desk) -> Iterator[Posts]:
     """Starts listeners; options of the mailbox by name, `hold` and `drain` in seconds."""
     with ExitStack() as stack:
 
-        def start(url: str = "lmtp://127.0.0.1:0", *, hold: float = 5, drain: float = 5, **options: Any) -> Post:
+        def start(
+            url: str = "lmtp://127.0.0.1:0", *, hold: float = 5, drain: float = 5, planning: float = 5, **options: Any
+        ) -> Post:
             mailbox = ListenerMailbox.model_validate({"url": url, **MAILBOX, **options})
-            return stack.enter_context(running(ListenerSource(mailbox, hold=hold, drain=drain), mailbox, desk))
+            source = ListenerSource(mailbox, hold=hold, drain=drain, planning=planning)
+            return stack.enter_context(running(source, mailbox, desk))
 
         yield start
 

@@ -3,10 +3,11 @@
 import asyncio
 
 from postroom.errors import PostroomError
-from postroom.ledger.rows import Arrival, Batch, Recorded, Refused
+from postroom.ledger.rows import Arrival, Batch
 from postroom.sources.listener import replies
 from postroom.sources.listener.content import Content
 from postroom.sources.listener.mail import Mail, Way
+from postroom.sources.listener.planned import taken_as_planned
 from postroom.sources.listener.stamp import Stamp
 from postroom.sources.listener.terms import Terms
 from postroom.spool import Blob
@@ -21,8 +22,7 @@ async def handed_over(mail: Mail, content: Content, stamp: Stamp, terms: Terms) 
     except (PostroomError, TimeoutError):
         return [replies.NO_SPACE] * len(mail.recipients)
     try:
-        async with asyncio.timeout(terms.disk):
-            return await _taken(mail, stored, content.message_id, stamp, terms)
+        return await _taken(mail, stored, content.message_id, stamp, terms)
     except (PostroomError, TimeoutError):
         return [replies.FAILED] * len(mail.recipients)
     except Exception as error:  # a bug of ours: nothing is acknowledged, the client comes again
@@ -47,15 +47,14 @@ async def _taken(mail: Mail, content: bytes | Blob, message_id: str | None, stam
         )
         for number, way in enumerate(ways, 1)
     )
-    answers = await terms.desk.take(Batch(arrivals=arrivals))
+    if terms.planning is not None:
+        return _in_order(ways, await taken_as_planned(arrivals, terms))
+    async with asyncio.timeout(terms.disk):
+        answers = await terms.desk.take(Batch(arrivals=arrivals))
     # From here on it is ours.
-    return _in_order(ways, answers)
+    return _in_order(ways, list(map(replies.taken, answers)))
 
 
-def _in_order(ways: list[Way], answers: tuple[Recorded | Refused, ...]) -> list[bytes]:
-    placed = {
-        place: replies.queued(answer.id) if isinstance(answer, Recorded) else replies.NEVER
-        for way, answer in zip(ways, answers, strict=True)
-        for place in way.places
-    }
+def _in_order(ways: list[Way], answers: list[bytes]) -> list[bytes]:
+    placed = {place: answer for way, answer in zip(ways, answers, strict=True) for place in way.places}
     return [placed[place] for place in sorted(placed)]

@@ -2,6 +2,8 @@
 
 from collections.abc import Sequence
 
+from postroom.ledger.rows import Recorded, Refused
+
 HELP = b"214 2.0.0 RFC 2033, RFC 5321\r\n"
 READY_FOR_TLS = b"220 2.0.0 go ahead\r\n"
 BYE = b"221 2.0.0 bye\r\n"
@@ -39,6 +41,16 @@ UNKNOWN_PARAMETER = b"555 5.5.4 unknown parameter\r\n"
 def queued(name: object) -> bytes:
     """From here on it is ours."""
     return b"250 2.0.0 queued as %s\r\n" % str(name).encode()
+
+
+def taken(answer: Recorded | Refused) -> bytes:
+    """What became of an arrival."""
+    return queued(answer.id) if isinstance(answer, Recorded) else NEVER
+
+
+def rejected(text: str) -> bytes:
+    """The text of `reject`, its enhanced code in front."""
+    return b"550 %s\r\n" % text.encode("ascii", "replace")
 
 
 def greeting(host: str, protocol: str) -> bytes:

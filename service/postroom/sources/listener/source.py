@@ -19,10 +19,12 @@ from postroom.sources.listener.wire import BUFFER, Wire
 
 _HOLD: Final = 30.0  # seconds that a client waits for space, or for TLS; it gives up after two minutes at the earliest
 _DRAIN: Final = 20.0  # seconds for what was begun
+_PLANNING: Final = 60.0  # seconds
 
 
 class ListenerSource:
-    """`drain`: seconds that transactions under way may take when we are to go."""
+    """`drain`: seconds that transactions under way may take when we are to go; `planning`: that a plan may take while
+    a client waits for it."""
 
     def __init__(
         self,
@@ -31,11 +33,13 @@ class ListenerSource:
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
         hold: float = _HOLD,
         drain: float = _DRAIN,
+        planning: float = _PLANNING,
     ) -> None:
         self._mailbox = mailbox
         self._clock = clock
         self._hold = hold
         self._drain = drain
+        self._planning = planning
         self.port = 0  # of a TCP socket, while it listens
 
     async def run(self, desk: Desk) -> None:
@@ -71,6 +75,7 @@ class ListenerSource:
             most_recipients=mailbox.max_recipients,
             hold=self._hold,
             disk=mailbox.timeout.total_seconds(),
+            planning=self._planning if mailbox.answer == "after-plan" else None,
             tls=tls_of(mailbox),
         )
 

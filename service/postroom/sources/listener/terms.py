@@ -23,4 +23,5 @@ class Terms:
     most_recipients: int
     hold: float  # seconds that a client is kept waiting for space, or for TLS
     disk: float  # seconds that a message may take to become durable
+    planning: float | None  # seconds that its plan may take before it is answered; None: that comes later
     tls: ssl.SSLContext | None

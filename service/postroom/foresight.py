@@ -1,0 +1,84 @@
+"""The plan of a message that is not taken yet (`answer: after-plan`): its sender can be told what it says."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from mmap import mmap
+
+from postroom import steps
+from postroom.ledger import Arrival, Foreseen, Ledger, message_key
+from postroom.message import parse
+from postroom.metrics import UNMEASURED, Meter
+from postroom.pipeline.outcome import Receipt
+from postroom.pipeline.pipeline import Pipelines
+from postroom.pipeline.plan import Plan
+from postroom.pipeline.planner import plan
+from postroom.pipeline.tools import Tools
+from postroom.pipeline.view import Envelope, Home, View
+from postroom.spool import Blob, Spool
+from postroom.work import record
+
+REJECT = "reject"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Foresight:
+    """Plans arrivals. What a plan reserves is given back where its message is not taken in the end."""
+
+    ledger: Ledger
+    spool: Spool
+    tools: Tools
+    pipelines: Callable[[str], Pipelines]
+    home: Callable[[str, Arrival], Home]  # of a mailbox's message
+    plugins: Sequence[str] = ()  # whose effects may stand in the ledger
+    meter: Meter = UNMEASURED
+
+    def look(self, mailbox: str, arrival: Arrival) -> tuple[Arrival, str]:
+        """The arrival with its plan, and the text with which it is rejected; empty: it is not. Raises what planning
+        raises: then, too, it is to be forgotten."""
+        made = self._planned(mailbox, arrival)
+        rejecting = [one for one in made.effects if one.effect.word == REJECT]
+        receipts = {one.key: _told(one.effect.target) for one in rejecting}
+        foreseen = Foreseen(
+            plan=made.model_dump_json(exclude={"effects"}),
+            effects=tuple(map(record, made.effects)),
+            receipts=receipts,
+        )
+        return replace(arrival, foreseen=foreseen), rejecting[0].effect.target if rejecting else ""
+
+    def forget(self, mailbox: str, arrivals: Sequence[Arrival], *, keep: bool) -> None:
+        """They are not taken: what their plans reserved is free again, and so is their place in the spool."""
+        self.ledger.unreserve([message_key(mailbox, one.source_key) for one in arrivals])
+        if not keep:
+            for name in {one.content.name for one in arrivals if isinstance(one.content, Blob)}:
+                self.spool.delete(name)
+
+    def _planned(self, mailbox: str, arrival: Arrival) -> Plan:
+        with self._opened(arrival) as raw:
+            view = View(
+                message=parse(raw, limits=self.tools.limits),
+                envelope=Envelope(sender=arrival.sender, recipients=arrival.recipients),
+                mailbox=mailbox,
+                key=message_key(mailbox, arrival.source_key),
+                home=self.home(mailbox, arrival),
+                received=arrival.received,
+                now=self.tools.clock(),
+            )
+            made = plan(self.pipelines(arrival.pipeline), arrival.pipeline, view, self.tools)
+            for planned in made.effects:  # one that could not be read back must not get into the ledger
+                steps.effect(planned.effect.word, self.plugins)
+            self.meter.planned(made, view.message.layout_defects)
+            return made
+
+    @contextmanager
+    def _opened(self, arrival: Arrival) -> Iterator[bytes | mmap]:
+        assert arrival.content is not None, "a listener's arrival has its bytes"
+        if isinstance(arrival.content, bytes):
+            yield arrival.content
+            return
+        with self.spool.open(arrival.content.name) as raw:
+            yield raw
+
+
+def _told(text: str) -> str:
+    return Receipt(detail="rejected while its sender listened", reply=text).model_dump_json()
