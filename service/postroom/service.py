@@ -81,8 +81,12 @@ class Service:
         self._intake = Intake(self.ledger, self._spool, settings.limits.parser, self._bell.ring)
         stack.callback(self._intake.close)
         self._calls = stack.enter_context(ThreadPoolExecutor(CALLS, thread_name_prefix="call"))
-        tools = make_tools(settings, state, self.ledger, patience=PATIENCE)
-        self._tools = replace(tools, stepped=self._metrics.step, replied=self._metrics.smtp_reply)
+        self._tools = replace(
+            make_tools(settings, state, self.ledger, patience=PATIENCE),
+            stepped=self._metrics.step,
+            replied=self._metrics.smtp_reply,
+            answers=False,  # whoever brought a message has heard that it is ours
+        )
         self._secrets = secrets_of(settings, state)
         keeper = Keeper(self.ledger, log)
         stack.callback(keeper.close)

@@ -117,3 +117,4 @@ class Tools:
     resolver: Callable[[], Resolver] = _nobody  # the same each time, so that answers are kept
     stepped: Callable[[str, float], None] = lambda word, seconds: None  # told how long each step took
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by mailbox: which are ours
+    answers: bool = True  # whether somebody waits to hear that a message is rejected

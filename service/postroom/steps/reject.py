@@ -5,6 +5,7 @@ from typing import ClassVar
 
 from pydantic import Field
 
+from postroom.errors import Permanent
 from postroom.pipeline.outcome import Effect, Letter, Outcome, Receipt
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import HeaderTemplate
@@ -29,12 +30,15 @@ class RejectEffect(Effect):
         return True
 
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
+        if not tools.answers:
+            raise Permanent("nobody can be told that it is rejected: its sender's server heard that it was taken")
         return Receipt(detail="rejected", reply=self.target)
 
 
 class RejectStep(Step):
     """Refuses the message: `postroom filter` ends with 77 and says the code and the text, on which a mail
-    server tells the sender; a listener with `answer: after-plan` answers 550 with them. The message is not kept.
+    server tells the sender; a listener with `answer: after-plan` answers 550 with them. The message is not kept. Where
+    the sender's server has been told already that the message is taken, rejecting it fails for good.
 
         - reject: we do not take mail from you
         - reject: {text: no such project, code: 5.1.1}

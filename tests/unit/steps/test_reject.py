@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from postroom import steps, testing
+from postroom.errors import Permanent
 from postroom.pipeline.outcome import Effect
 
 
@@ -27,6 +28,11 @@ def test_the_source_is_told_the_code_and_the_text(options: dict[str, Any], reply
     made = planned(**options)
     assert (made.target, made.delivers) == (reply, True)
     assert made.perform(testing.letter(), testing.tools()).reply == reply
+
+
+def test_what_nobody_hears_is_no_rejection() -> None:
+    with pytest.raises(Permanent, match="nobody can be told"):
+        planned(text="no").perform(testing.letter(), testing.tools(answers=False))
 
 
 def test_a_message_cannot_break_the_line_of_the_reply() -> None:

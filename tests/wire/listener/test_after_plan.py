@@ -50,7 +50,7 @@ def planning(posts, desk, rules, tmp_path):
 
     def start(outcome="0", url="lmtp://127.0.0.1:0", **options):
         pipelines = rules(outcome)
-        tools = testing.tools(tmp_path, memory=desk.ledger, clock=lambda: datetime.now(UTC))
+        tools = testing.tools(tmp_path, memory=desk.ledger, clock=lambda: datetime.now(UTC), answers=False)
         desk.foresight = Foresight(
             ledger=desk.ledger,
             spool=desk.spool,
@@ -66,7 +66,8 @@ def planning(posts, desk, rules, tmp_path):
             retry=Retry(),
             log=StandardError(level="error"),
         )
-        post = posts(url, answer="after-plan", store=str(tmp_path / "mail"), **options)
+        recipients = [{"to": "*@support.example.com", "pipeline": "support"}, {"to": "*@example.com"}]
+        post = posts(url, answer="after-plan", store=str(tmp_path / "mail"), recipients=recipients, **options)
         return post
 
     return start
@@ -124,13 +125,15 @@ def test_each_recipient_hears_its_own_verdict(planning, desk) -> None:
     assert [row.recipients for row in desk.rows()] == [(one,) for one in recipients]
 
 
-def test_mixed_verdicts_where_only_one_reply_is_possible_are_taken(planning, desk) -> None:
+def test_mixed_verdicts_where_only_one_reply_is_possible_are_taken(planning, desk, tmp_path) -> None:
     post = planning(url="smtp://127.0.0.1:0")
     heard = said(post, b"Subject: some text\r\n\r\nx", "ann@example.com", "bob@example.com", verb=b"EHLO", replies=1)
     assert heard[0].startswith(b"250 ")
-    # Nobody has told the sender: the rejection is still to be done.
+    # Nobody has told the sender, and nobody can any more: a dead letter, and the message is kept.
     shown = desk.ledger.show(desk.rows()[0].id)
     assert [(one.record.word, one.state) for one in shown.effects] == [("reject", "pending")]
+    assert [row.state for row in worked(desk, post)] == [State.DEAD, State.SETTLED]
+    assert len([*(tmp_path / "mail/new").iterdir()]) == 2
 
 
 def test_one_reply_rejects_where_all_reject(planning, desk) -> None:
