@@ -3,10 +3,10 @@
 import asyncio
 import json
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Any, BinaryIO, Final, TypeVar
 
 from postroom.errors import Permanent, Temporary
 from postroom.message import parse
@@ -16,6 +16,8 @@ from postroom.transports.files import explained
 from postroom.transports.maildir import folder_path
 
 LARGEST: Final = 1 << 20  # octets; what is larger is left out: nobody sorts spam by it
+_GLANCE: Final = 0.2  # seconds
+T = TypeVar("T")
 Count = Callable[[int], None]
 Take = Callable[[bytes], None]
 Keep = Callable[[], None]  # makes what was taken durable, before it is written down as read
@@ -54,6 +56,7 @@ class Folder:
     folder: str
     places: Path
     history: bool = True  # whether all that lies there is read the first time
+    stopped: Callable[[], bool] = lambda: False  # asked now and then, whatever the server does
 
     def teach(self, count: Count, take: Take, keep: Keep) -> None:
         from postroom.sources.imap.lessons import Place, read
@@ -61,13 +64,26 @@ class Folder:
         known = _known(self.places)
         key = f"{self.mailbox}:{self.folder}"
         before = Place(*known[key]) if key in known else None
-        place = asyncio.run(read(self.account, self.folder, before, history=self.history, count=count, take=take))
+        reading = read(self.account, self.folder, before, history=self.history, count=count, take=take)
+        place = asyncio.run(_unless(self.stopped, reading))
         keep()
         known[key] = [place.validity, place.next]
         with explained(self.places):
             new = self.places.with_suffix(".new")
             new.write_text(json.dumps(known))
             new.replace(self.places)
+
+
+async def _unless(stopped: Callable[[], bool], reading: Coroutine[Any, Any, T]) -> T:
+    """What it reads; Temporary once it was stopped."""
+    task = asyncio.ensure_future(reading)
+    while not stopped():
+        done, _ = await asyncio.wait({task}, timeout=_GLANCE)
+        if done:
+            return task.result()
+    task.cancel()
+    await asyncio.wait({task})
+    raise Temporary("learning was stopped")
 
 
 def lesson(where: str, settings: Callable[[], Settings], directory: Path) -> Files | Folder:
@@ -108,14 +124,12 @@ def learn_from(mailbox: str, account: ImapMailbox, directory: Path, stopped: Cal
 
             def take(raw: bytes, verdict: str = verdict) -> None:
                 nonlocal learned
-                if stopped():
-                    raise Temporary("learning was stopped")
                 message = parse(raw)
                 if bayes.classify(message).verdict != verdict:
                     learned += learner.learn(message, spam=verdict == "spam")
 
             for folder in folders:
-                one = Folder(mailbox, account, folder, directory / "places.json", history=False)
+                one = Folder(mailbox, account, folder, directory / "places.json", history=False, stopped=stopped)
                 one.teach(lambda _: None, take, learner.sync)
     return learned
 

@@ -137,9 +137,12 @@ class Watcher:
                         self._log.info("mailbox.learned", mailbox=self.desk.mailbox, count=number)
                 except PostroomError as error:
                     self._log.warning("mailbox.unlearned", mailbox=self.desk.mailbox, reason=str(error))
+                except Exception as error:
+                    reason = f"unexpected {type(error).__name__}"
+                    self._log.warning("mailbox.unlearned", mailbox=self.desk.mailbox, reason=reason)
                 await asyncio.sleep(account.learn.every.total_seconds())
         finally:
-            stopped.set()  # a thread cannot be cancelled: it ends with its next message
+            stopped.set()  # a thread cannot be cancelled: it looks at this
 
     async def _leased(self) -> bool:
         if not self._alone:

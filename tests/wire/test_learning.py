@@ -1,11 +1,16 @@
 """Learning from folders on Dovecot: each message once, and what was moved out of Junk anew."""
 
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from postroom import testing
 from postroom.bayes.learner import Learner
+from postroom.bayes.words import Words
 from postroom.errors import Temporary
 from postroom.lessons import Folder, learn_from
 from postroom.message import parse
@@ -71,6 +76,35 @@ def test_what_people_sort_is_learned_where_the_filter_would_have_erred(
     assert learned() == 0
     with Learner(tmp_path) as learner:
         assert (learner.spam, learner.ham) == (21, 21)
+
+
+def test_the_running_service_learns_what_is_moved_into_junk(dovecot: Dovecot, user: str, tmp_path: Path) -> None:
+    (tmp_path / "pipelines").mkdir()
+    (tmp_path / "pipelines/main.yaml").write_text("rules: [{name: all, do: [keep]}]")
+    (tmp_path / "postroom.yaml").write_text(
+        f"state: state\nmetrics: {{listen: none}}\nmailboxes: {{box: {{url: 'imap://127.0.0.1:{dovecot.imap}', user: {user}, "
+        "password: secret, tls: off, pipeline: main, learn: {every: 1s}}}\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-m", "postroom", "run", "--config", str(tmp_path / "postroom.yaml")]
+    ) as service:
+        try:
+            places = tmp_path / "state/bayes/site/places.json"
+            until(lambda: places.exists() and "box:INBOX" in places.read_text())
+            dovecot.append(user, offer(1), folder="Junk")
+            words = tmp_path / "state/bayes/site/words"
+            until(lambda: (found := Words.read(words)) is not None and found.spam == 1)
+        finally:
+            service.terminate()
+        assert service.wait(30) == 0
+
+
+def until(holds: Callable[[], object]) -> None:
+    """Wait until it holds."""
+    end = time.monotonic() + 60
+    while not holds():
+        assert time.monotonic() < end, "it does not come to hold"
+        time.sleep(0.05)
 
 
 def test_learning_ends_when_it_is_told_to(dovecot: Dovecot, user: str, tmp_path: Path) -> None:
