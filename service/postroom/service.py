@@ -268,7 +268,8 @@ class Service:
     async def _report(self) -> None:
         told: dict[str, object] = {}
         while True:
-            seen = [watcher.desk.seen for watcher, _ in self._watchers.values()]
+            # Who waits for another's lease has seen nothing.
+            seen = [watcher.desk.seen for watcher, _ in self._watchers.values() if watcher.holds]
             fresh = [one for one in seen if told.get(one.mailbox) != one]
             with suppress(PostroomError):
                 await self._loop.run_in_executor(self._calls, self.ledger.tell, fresh)

@@ -15,6 +15,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Self
 
@@ -230,10 +231,9 @@ def collect_orphans(
 
     Answers how many were deleted. Younger ones are left: their rows may be about to be written.
     """
-    names = list(spool.listing(now - older_than))
+    names = spool.listing(now - older_than)
     deleted = 0
-    for start in range(0, len(names), 500):
-        group = names[start : start + 500]
+    while group := list(islice(names, 500)):
         orphans = set(group).difference(known(group))
         for name in orphans:
             spool.delete(name)

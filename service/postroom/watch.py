@@ -71,6 +71,7 @@ class Watcher:
         self._log = log
         self._lease = f"mailbox {desk.mailbox}"
         self._alone = mailbox.kind != "listener"
+        self.holds = False  # the lease, so that what its desk has seen is the truth about the mailbox
 
     async def run(self, *, after: Collection["asyncio.Task[None]"] = ()) -> None:
         """Until cancelled. Gives the lease up at the end. `after`: earlier watchers of the same mailbox in this
@@ -80,7 +81,8 @@ class Watcher:
             await asyncio.wait(after)
         try:
             while True:
-                if not await self._leased():
+                self.holds = await self._leased()
+                if not self.holds:
                     await asyncio.sleep(LEASE.total_seconds() / 10)
                     continue
                 began = asyncio.get_running_loop().time()
@@ -98,7 +100,7 @@ class Watcher:
     async def _watched(self, wait: float) -> float:
         """Run the source until it ends or the lease is lost; answers how long to wait."""
         self._office.metrics.watching(self.desk.mailbox)
-        running = asyncio.create_task(source(self.mailbox).run(self.desk), name=f"source {self.desk.mailbox}")
+        running = asyncio.create_task(self._collected(), name=f"source {self.desk.mailbox}")
         keeping = asyncio.create_task(self._kept(), name=f"lease {self.desk.mailbox}")
         others = {keeping}
         if isinstance(self.mailbox, ImapMailbox) and self.mailbox.learn is not None:
@@ -111,7 +113,8 @@ class Watcher:
             await asyncio.wait({running, *others})
         error = None if running.cancelled() else running.exception()
         if running.cancelled() or error is None:
-            self.desk.lost("lease" if keeping.done() else "stopped")
+            self.holds = keeping.cancelled()
+            self.desk.lost("stopped" if self.holds else "lease")
             self._office.metrics.unwatched(self.desk.mailbox)
             self._log.warning("mailbox.lease", mailbox=self.desk.mailbox)
             return FIRST_WAIT
@@ -122,6 +125,10 @@ class Watcher:
             self.desk.refused(error)
             return HOPELESS_WAIT
         return min(wait, LONGEST_WAIT)
+
+    async def _collected(self) -> None:
+        """Made in here, too: also what its settings make impossible is no end of the watching."""
+        await source(self.mailbox).run(self.desk)
 
     async def _taught(self, account: ImapMailbox) -> None:
         """Learn from what people sort, now and then. Whatever fails is tried again the next time."""

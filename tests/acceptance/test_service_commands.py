@@ -136,6 +136,8 @@ def test_a_second_watcher_waits_for_the_first_ones_lease_and_takes_over(
             dovecot.append(account, b"Subject: one\r\n\r\n")
             until(site, lambda: moved(site) == 1)
             assert rows(site, "SELECT owner FROM lease WHERE name = 'mailbox box'") == [owner]
+            # Nor does it tell of a mailbox that it does not watch.
+            assert rows(site, "SELECT owner, connected FROM watch") == [(*owner, 1)]
             first.kill()
             first.wait()
             dovecot.append(account, b"Subject: two\r\n\r\n")

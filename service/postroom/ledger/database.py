@@ -148,6 +148,22 @@ def _postgresql(url: URL, wait: timedelta) -> Database:
     from sqlalchemy.dialects.postgresql import insert
 
     seconds = max(1, round(wait.total_seconds()))
-    arguments = {"connect_timeout": seconds, "application_name": "postroom"}
+    # A server that vanished without a word, and a row that somebody holds, are waited for no longer than a lock is
+    # on SQLite; a process of ours that was stopped in the middle of a transaction lets go of its rows.
+    arguments = {
+        "connect_timeout": seconds,
+        "application_name": "postroom",
+        "keepalives_idle": seconds,
+        "keepalives_interval": 10,
+        "keepalives_count": 3,
+        "tcp_user_timeout": (seconds + 30) * 1000,
+    }
     engine = create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True, connect_args=arguments)
+
+    def bounded(connection: Any, _record: object) -> None:
+        connection.execute(f"SET lock_timeout = '{seconds}s'")
+        connection.execute(f"SET idle_in_transaction_session_timeout = '{seconds + 30}s'")
+        connection.commit()
+
+    event.listen(engine, "connect", bounded)
     return Database(engine, url.render_as_string(), insert)

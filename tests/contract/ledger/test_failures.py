@@ -133,6 +133,19 @@ def test_a_ledger_locked_by_another_process_is_temporary(tmp_path: Path, make_cl
     ledger.close()
 
 
+def test_a_row_that_another_holds_in_postgresql_is_not_waited_for_without_end(postgresql: Any, make_clerk: Any) -> None:
+    url = postgresql()
+    ledger, other = Ledger.open(url, wait=timedelta(seconds=1)), Ledger.open(url)
+    claim = make_clerk(ledger).claim()
+    with other._database.writing() as connection:
+        connection.exec_driver_sql("SELECT id FROM message FOR UPDATE")
+        with pytest.raises(Temporary, match="a row is locked by another process for too long"):
+            ledger.release([claim])
+    ledger.release([claim])
+    ledger.close()
+    other.close()
+
+
 @pytest.mark.parametrize(
     ("url", "sentence"),
     [

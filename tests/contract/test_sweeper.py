@@ -1,0 +1,141 @@
+"""The sweeper rings for what is due, removes what is over, and is never brought to an end by what fails."""
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from contract.shop import Quiet
+from postroom.ledger import Arrival, Batch, Ledger, Owner, Query, Recorded, Retained, Retention
+from postroom.metrics import Ring
+from postroom.queue import Bell, make_app
+from postroom.settings.model import Queue
+from postroom.spool import Spool
+from postroom.sweeper import ROUNDS, Sweeper, swept
+
+AT_ONCE = timedelta(0)
+
+
+class Rings(Bell):
+    """What was rung for, together."""
+
+    def __init__(self) -> None:
+        settings = Queue(url="memory://", name=f"sweeper{time.monotonic_ns()}")
+        super().__init__(make_app(settings, lambda ids: None), settings, Quiet(), told=lambda reason, number: None)
+        self.groups: list[list[int]] = []
+
+    def ring_again(self, ids: Sequence[int], *, reason: Ring) -> bool:
+        self.groups.append(list(ids))
+        return super().ring_again(ids, reason=reason)
+
+
+@dataclass
+class Yard:
+    ledger: Ledger
+    spool: Spool
+    rings: Rings
+    log: Quiet = field(default_factory=Quiet)
+    backlog: int = 0
+
+    def sweeper(self, ledger: Ledger | None = None, *, retention: Retention | None = None) -> Sweeper:
+        return Sweeper(
+            ledger or self.ledger,
+            self.spool,
+            self.rings,
+            self.log,
+            owner=Owner.current(),
+            retention=retention or Retention(settled=None),
+            leaving=["stdin"],
+            backlog=lambda: self.backlog,
+            batch=2,
+            volatile=True,
+        )
+
+    def receive(self, *keys: str, mailbox: str = "m") -> list[int]:
+        now = datetime.now(UTC)
+        batch = Batch(arrivals=tuple(Arrival(source_key=k, pipeline="p", received=now, content=b"x") for k in keys))
+        answers = self.ledger.record(mailbox, batch)
+        return [answer.id for answer in answers if isinstance(answer, Recorded) and answer.id is not None]
+
+
+@contextmanager
+def closing(rings: Rings) -> Iterator[Rings]:
+    yield rings
+    rings.close()
+
+
+@pytest.fixture
+def yard(ledger: Ledger, tmp_path: Path) -> Iterator[Yard]:
+    with closing(Rings()) as rings:
+        yield Yard(ledger, Spool(tmp_path / "spool"), rings)
+
+
+def test_it_rings_in_groups_for_what_nobody_has_taken_and_leaves_standard_input_alone(yard: Yard) -> None:
+    ids = yard.receive("a", "b", "c")
+    yard.receive("theirs", mailbox="stdin")
+    sweeper = yard.sweeper()
+    assert sweeper.sweep() == 3
+    assert yard.rings.groups == [ids[:2], ids[2:]]
+    # They were rung for just now.
+    assert sweeper.sweep() == 0
+
+
+def test_it_adds_nothing_to_a_queue_that_is_long_already(yard: Yard) -> None:
+    yard.receive("a")
+    yard.backlog = 10_000
+    assert yard.sweeper().sweep() == 0
+
+
+def test_only_one_process_sweeps_at_a_time(yard: Yard) -> None:
+    yard.receive("a")
+    first, second = yard.sweeper(), yard.sweeper()
+    assert first.sweep() == 1
+    yard.receive("b")
+    assert second.sweep() == 0
+
+
+def test_what_is_over_is_removed_in_as_many_sweeps_as_it_takes(yard: Yard) -> None:
+    class Slow(Ledger):
+        """As if there were more than one sweep removes."""
+
+        def retain(self, policy: Retention, *, limit: int = 500) -> Retained:
+            return super().retain(policy, limit=1)
+
+    for number in yard.receive(*map(str, range(ROUNDS + 3))):
+        yard.ledger.drop(number, "over")
+    sweeper = yard.sweeper(Slow(yard.ledger._database), retention=Retention(settled=AT_ONCE))
+    sweeper.sweep()
+    assert len(yard.ledger.find(Query())) == 3
+    sweeper.sweep()
+    assert yard.ledger.find(Query()) == ()
+
+
+def test_blobs_without_a_row_are_collected_after_a_day_and_others_never(yard: Yard, tmp_path: Path) -> None:
+    old = Spool(tmp_path / "spool", names=iter(["20260101T000000.000000-0123456789abcdef"] * 2).__next__)
+    orphan = old.write([b"x"])
+    kept = yard.spool.write([b"x"])
+    yard.sweeper().sweep()
+    names = list(yard.spool.listing(datetime.now(UTC) + timedelta(days=1)))
+    assert (orphan.name in names, kept.name in names) == (False, True)
+
+
+def test_a_sweep_that_fails_unexpectedly_is_told_and_not_the_last(yard: Yard) -> None:
+    class Broken(Ledger):
+        calls = 0
+
+        def ring(self, limit: int, *, leaving: object = (), patience: timedelta) -> Mapping[int, bool]:
+            Broken.calls += 1
+            if Broken.calls == 1:
+                raise LookupError
+            return super().ring(limit, patience=patience)
+
+    [number] = yard.receive("a")
+    sweeper = yard.sweeper(Broken(yard.ledger._database))
+    swept(sweeper, yard.log)
+    assert yard.log.events == ["sweep.failed"]
+    swept(sweeper, yard.log)
+    assert yard.rings.groups == [[number]]
