@@ -70,24 +70,24 @@ class Running:
 
 @pytest.fixture
 def running(site: Any, tmp_path: Path) -> Iterator[Running]:
-    with started(site, tmp_path, "work") as found:
+    with started(site, tmp_path, SETTINGS) as found:
         yield found
 
 
 @contextmanager
-def started(site: Any, tmp_path: Path, word: str) -> Iterator[Running]:
-    """`run` or `work`; killed in the end."""
-    site.settings(RUN if word == "run" else SETTINGS)
+def started(site: Any, tmp_path: Path, settings: str) -> Iterator[Running]:
+    """`postroom run`, killed in the end."""
+    site.settings(settings)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(60)
         told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "3600000000"}
-        command = site.command(word, "--metrics", "127.0.0.1:0")
+        command = site.command("run", "--metrics", "127.0.0.1:0")
         process = subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | told)
         found = Running(process, manager, "", [])
         try:
             found.address = found.event("service.started")["listen"]
-            mailboxes = 1 if word == "run" else 0
+            mailboxes = 1 if settings == RUN else 0
             assert {found.told(), found.told()} == {"WATCHDOG=1", f"READY=1\nSTATUS={mailboxes} mailboxes"}
             yield found
         finally:
@@ -133,14 +133,14 @@ def test_a_service_that_is_stopped_says_so_and_ends_well(running: Running) -> No
 
 
 def test_an_address_that_is_none_is_refused_with_the_remedy(site: Any) -> None:
-    done = site.run("work", "--metrics", "everywhere")
+    done = site.run("run", "--metrics", "everywhere")
     assert (done.returncode, done.stdout) == (1, b"")
     assert done.stderr == b"postroom: --metrics must be ADDRESS:PORT, such as 127.0.0.1:9925, or `none`\n"
 
 
 def test_the_way_of_a_message_is_counted_logged_and_shown(site: Any, tmp_path: Path) -> None:
     site.pipeline("name: main\nrules:\n  - {name: all, do: [{archive: copies}]}\n")
-    with started(site, tmp_path, "run") as running:
+    with started(site, tmp_path, RUN) as running:
         running.event("mailbox.connected")
         (site.root / "inbox/new/1.a.b").write_bytes(b"From: a@b.example\nDate: Yesterday\n\nhello\n")
         assert running.event("message.settled")["mailbox"] == "inbox"
@@ -167,7 +167,7 @@ def test_the_way_of_a_message_is_counted_logged_and_shown(site: Any, tmp_path: P
 
 def test_an_effect_that_fails_is_counted_as_what_it_is(site: Any, tmp_path: Path) -> None:
     site.pipeline("name: main\nrules:\n  - {name: all, do: [{exec: [sh, -c, exit 65]}, {exec: [sh, -c, exit 75]}]}\n")
-    with started(site, tmp_path, "run") as running:
+    with started(site, tmp_path, RUN) as running:
         running.event("mailbox.connected")
         (site.root / "inbox/new/1.a.b").write_bytes(b"From: a@b.example\n\nhello\n")
         running.shows(

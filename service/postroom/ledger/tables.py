@@ -60,13 +60,6 @@ message = Table(
     Index("message_mailbox", "mailbox", "state"),
     Index("message_sha256", "sha256"),
     Index("message_message_id", "message_id"),
-    Index(
-        "message_finished",
-        "state",
-        "finished_at",
-        sqlite_where=text("finished_at IS NOT NULL"),
-        postgresql_where=text("finished_at IS NOT NULL"),
-    ),
 )
 
 effect = Table(
