@@ -150,7 +150,7 @@ def test_retention_and_orphans_are_seen_to(site: Site) -> None:
         until(site, lambda: site.ledger("SELECT state FROM message") == [("settled",)])
     orphan.parent.mkdir()
     orphan.write_bytes(b"nobody's")
-    time.sleep(1.1)  # the period of retention
+    until(site, lambda: site.ledger("SELECT unixepoch() - finished_at / 1000000 > 1 FROM message") == [(1,)])
     with running(site):
         until(site, lambda: logged(site, "sweep.done") == 2)
         assert site.ledger("SELECT id FROM message") == []
