@@ -37,8 +37,8 @@ LAST = 5.0  # seconds for recording what became of the rest
 CALLS = 8  # blocking calls of all desks at a time
 TELL = 2.0  # seconds between reports to the ledger
 GLANCE = 0.5  # seconds between looks for what another process has done
-# A change of these takes a restart.
 PATIENCE = 2.0  # seconds that a worker waits for a server to answer: other servers want their mail, too
+# A change of these takes a restart.
 _FIXED = tuple(name for name in Settings.model_fields if name not in ("mailboxes", "pipelines", "defaults"))
 
 

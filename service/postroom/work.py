@@ -42,6 +42,7 @@ from postroom.transports.publishing import Together
 Raw: TypeAlias = bytes | mmap
 # Renewed while the work goes on; a process that is gone loses its lease at once.
 LEASE = timedelta(minutes=3)
+SLOW = 0.02  # seconds from which an effect is recorded alone: the commit costs little beside it
 GROUP = 16  # messages whose unrepeatable effects are recorded as begun in one commit
 
 
@@ -492,11 +493,12 @@ class Worker:
             task.state, task.receipt = EffectState.DONE, receipt.model_dump_json()
             job.outcomes.append(self._done(task, receipt))
             self.log.info("effect.done", message=job.claim.id, word=task.effect.word)
-        self.meter.effect(task.effect.word, _result(job.outcomes[-1]), perf_counter() - began)
+        took = perf_counter() - began
+        self.meter.effect(task.effect.word, _result(job.outcomes[-1]), took)
         if not task.effect.repeatable:
             if job.together is not None:
                 job.together.finish()
-            self._flush(job)
+            self._flush(job, slow=took > SLOW)
 
     def _done(self, task: _Task, receipt: Receipt) -> Done:
         what, key = receipt.remembered, task.record.key
@@ -529,13 +531,13 @@ class Worker:
         job.outcomes.append(Failed(key=task.record.key, error=error, uncertain=uncertain))
         self.log.warning("effect.dead", message=job.claim.id, word=task.effect.word)
 
-    def _flush(self, job: _Job) -> None:
+    def _flush(self, job: _Job, *, slow: bool) -> None:
         """Record what cannot be repeated at once, before the next effect begins; the last report ends the message."""
         if job.waits:
             self.ledger.report([Report(claim=job.claim, outcomes=tuple(job.outcomes), release=False)])
             job.outcomes.clear()
-        elif job.together is not None and not job.died:
-            # Other messages come first: their work may take long, and this one's last report cannot wait for it.
+        elif job.together is not None and not job.died and slow:
+            # Other messages come first: their work may take long, too, and this one's last report cannot wait for it.
             self._report([job])
             job.ended = True
 
