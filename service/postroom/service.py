@@ -17,7 +17,6 @@ from postroom.errors import Misconfigured, Permanent, PostroomError, Temporary
 from postroom.foresight import Foresight
 from postroom.health import Check, Health, Pulse
 from postroom.intake import Intake
-from postroom.labour import Keeper, Labour
 from postroom.ledger import Arrival, Ledger, Owner, Retention, Row
 from postroom.logs import Log
 from postroom.metrics.prometheus import Metrics, Names
@@ -31,6 +30,7 @@ from postroom.systemd import Manager
 from postroom.transports import process
 from postroom.watch import Leases, Watcher
 from postroom.work import Seat, Worker
+from postroom.work.claims import Keeper, Labour
 
 DRAIN = 30.0  # seconds for what was begun
 LAST = 5.0  # seconds for recording what became of the rest

@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from contract.shop import Shop, make_shop
-from postroom.labour import Keeper
 from postroom.ledger import Claim, EffectState, Ledger, Report, State
 from postroom.testing import Home as InMailbox
 from postroom.work import Seat
+from postroom.work.claims import Keeper
 
 RUN = "{{exec: {{command: [/bin/sh, -c, 'echo x >> {}/ran'], delivers: false}}}}"
 WAITING = (
@@ -75,7 +75,7 @@ def killed(shop: Shop, claims: Sequence[Claim]) -> None:
 
     worker = shop.worker
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("postroom.work.Together.publish", lambda self, *given: die(*given))
+        patch.setattr("postroom.transports.publishing.Together.publish", lambda self, *given: die(*given))
         worker.process_all(claims, lambda row: Seat(shop.home, lambda plan: True))
 
 
