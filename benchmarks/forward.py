@@ -26,7 +26,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
 from peers.report import Report
 from postroom.app import home, make_tools, open_ledger, open_spool
-from postroom.labour import Keeper, Labour
 from postroom.ledger import Arrival, Batch, Ledger, Query, State
 from postroom.logs import StandardError
 from postroom.pipeline.outgoing import Mail
@@ -36,6 +35,7 @@ from postroom.testing import message
 from postroom.transports.smtp.terms import Terms
 from postroom.transports.smtp.transport import SmtpTransport
 from postroom.work import Seat, Worker
+from postroom.work.claims import Keeper, Labour
 from servers import sink
 
 SENDER, RECIPIENT = "ann@example.org", "bob@example.net"

@@ -17,7 +17,6 @@ from postroom.errors import Misconfigured, Permanent, PostroomError, Temporary
 from postroom.foresight import Foresight
 from postroom.health import Check, Health, Pulse
 from postroom.intake import Intake
-from postroom.labour import Keeper, Labour
 from postroom.ledger import Arrival, Ledger, Owner, Retention, Row
 from postroom.logs import Log
 from postroom.metrics.prometheus import Metrics, Names
@@ -31,14 +30,15 @@ from postroom.systemd import Manager
 from postroom.transports import process
 from postroom.watch import Leases, Watcher
 from postroom.work import Seat, Worker
+from postroom.work.claims import Keeper, Labour
 
 DRAIN = 30.0  # seconds for what was begun
 LAST = 5.0  # seconds for recording what became of the rest
 CALLS = 8  # blocking calls of all desks at a time
 TELL = 2.0  # seconds between reports to the ledger
 GLANCE = 0.5  # seconds between looks for what another process has done
-# A change of these takes a restart.
 PATIENCE = 2.0  # seconds that a worker waits for a server to answer: other servers want their mail, too
+# A change of these takes a restart.
 _FIXED = tuple(name for name in Settings.model_fields if name not in ("mailboxes", "pipelines", "defaults"))
 
 

@@ -12,6 +12,7 @@ from postroom.spool import Spool, collect_orphans
 
 PAUSE = 2.0  # seconds between sweeps
 PATIENCE = timedelta(seconds=60)  # a ring that nobody answered by then is rung again
+MARGIN = timedelta(seconds=0.1)  # what was rung for in the first sweep is not old
 MOST = 1000  # rings in one sweep
 BACKLOG = 2000  # tasks in the queue above which none is added
 TIDY = timedelta(hours=1)
@@ -45,8 +46,8 @@ class Sweeper:
         self._leaving = leaving
         self._backlog = backlog
         self._batch = batch
-        # Rings of an earlier process are gone with it where the queue lives in memory.
-        self._patience = timedelta(0) if volatile else PATIENCE
+        self._volatile = volatile
+        self._began: float | None = None
         self._tidied: float | None = None
 
     def sweep(self) -> int:
@@ -63,8 +64,9 @@ class Sweeper:
     def _ring(self) -> int:
         if self._backlog() > BACKLOG:
             return 0
-        due = self._ledger.ring(MOST, leaving=self._leaving, patience=self._patience)
-        self._patience = PATIENCE
+        now = monotonic()
+        due = self._ledger.ring(MOST, leaving=self._leaving, patience=self._patience(now))
+        self._began = now if self._began is None else self._began
         # One that has crashed goes alone, so that it takes no others with it.
         groups = [[number] for number, alone in due.items() if alone]
         together = [number for number, alone in due.items() if not alone]
@@ -73,6 +75,15 @@ class Sweeper:
             if not self._bell.ring_again(group, reason="sweep"):
                 break
         return len(due)
+
+    def _patience(self, now: float) -> timedelta:
+        """Rings of an earlier process are gone with it where the queue lives in memory; there may be more of them than
+        one sweep rings for."""
+        if not self._volatile:
+            return PATIENCE
+        if self._began is None:
+            return timedelta(0)
+        return min(PATIENCE, timedelta(seconds=now - self._began) + MARGIN)
 
     def tidy(self) -> bool:
         """Retention and blobs that no row names. False where there was too much for one time."""

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from postroom.labour import Keeper, Labour
 from postroom.ledger import Arrival, Batch, Claim, Lease, Ledger, Owner, Recorded, Shown
 from postroom.message import Limits
 from postroom.pipeline.view import Home
@@ -17,6 +16,7 @@ from postroom.spool import Spool
 from postroom.steps.store import Store
 from postroom.testing import tools
 from postroom.work import Seat, Worker
+from postroom.work.claims import Keeper, Labour
 
 PERIOD = timedelta(minutes=3)
 SETTINGS = """\

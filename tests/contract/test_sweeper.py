@@ -15,7 +15,7 @@ from postroom.metrics import Ring
 from postroom.queue import Bell, make_app
 from postroom.settings.model import Queue
 from postroom.spool import Spool
-from postroom.sweeper import ROUNDS, Sweeper, swept
+from postroom.sweeper import MOST, ROUNDS, Sweeper, swept
 
 AT_ONCE = timedelta(0)
 
@@ -82,6 +82,14 @@ def test_it_rings_in_groups_for_what_nobody_has_taken_and_leaves_standard_input_
     assert yard.rings.groups == [ids[:2], ids[2:]]
     # They were rung for just now.
     assert sweeper.sweep() == 0
+
+
+def test_what_an_earlier_process_has_rung_for_is_rung_for_at_once_however_much_it_is(yard: Yard) -> None:
+    yard.receive(*map(str, range(MOST + 1)))
+    with yard.ledger._database.writing() as connection:
+        connection.exec_driver_sql("UPDATE message SET rung_at = rung_at - 1000000")
+    sweeper = yard.sweeper()
+    assert [sweeper.sweep(), sweeper.sweep(), sweeper.sweep()] == [MOST, 1, 0]
 
 
 def test_it_adds_nothing_to_a_queue_that_is_long_already(yard: Yard) -> None:

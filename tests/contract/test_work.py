@@ -17,10 +17,10 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from contract.shop import Shop, make_shop
-from postroom.labour import Keeper
-from postroom.ledger import Claim, EffectState, Ledger, State
+from postroom.ledger import Claim, EffectState, Ledger, Report, State
 from postroom.testing import Home as InMailbox
 from postroom.work import Seat
+from postroom.work.claims import Keeper
 
 RUN = "{{exec: {{command: [/bin/sh, -c, 'echo x >> {}/ran'], delivers: false}}}}"
 WAITING = (
@@ -75,27 +75,26 @@ def killed(shop: Shop, claims: Sequence[Claim]) -> None:
 
     worker = shop.worker
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("postroom.work.Together.publish", lambda self, *given: die(*given))
+        patch.setattr("postroom.transports.publishing.Together.publish", lambda self, *given: die(*given))
         worker.process_all(claims, lambda row: Seat(shop.home, lambda plan: True))
 
 
-def test_what_cannot_be_repeated_is_recorded_before_the_next_message_of_the_batch_begins(shop: Shop) -> None:
+def test_what_is_slow_and_cannot_be_repeated_is_recorded_before_the_next_message_of_the_batch(shop: Shop) -> None:
     """Else a worker that dies in the middle of a batch would make all before it uncertain."""
     shop.home = InMailbox()
-    shop.rules(RUN.format(shop.root))
+    shop.rules(RUN.format(shop.root).replace("echo", "sleep 0.05; echo"))
     numbers = shop.receive(3)
     standing: list[list[EffectState]] = []
-    perform = shop.ledger.started
 
     class Watching(Ledger):
-        def started(self, claim: Claim, key: str) -> None:
+        def report(self, reports: Sequence[Report]) -> None:
             standing.append([effect.state for number in numbers for effect in shop.show(number).effects])
-            perform(claim, key)
+            super().report(reports)
 
     shop.worker = replace(shop.worker, ledger=Watching(shop.ledger._database))
     shop.work(numbers)
-    done, pending = EffectState.DONE, EffectState.PENDING
-    assert standing == [[pending, pending, pending], [done, pending, pending], [done, done, pending]]
+    done, running = EffectState.DONE, EffectState.RUNNING
+    assert standing[:3] == [[running, running, running], [done, running, running], [done, done, running]]
     assert {shop.show(number).row.state for number in numbers} == {State.SETTLED}
     assert shop.lines("ran") == ["x"] * 3
 

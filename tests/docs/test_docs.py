@@ -24,8 +24,8 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 NAMES = {
     "Bell": "postroom.queue:Bell",
     "Intake": "postroom.intake:Intake",
-    "Keeper": "postroom.labour:Keeper",
-    "Labour": "postroom.labour:Labour",
+    "Keeper": "postroom.work.claims:Keeper",
+    "Labour": "postroom.work.claims:Labour",
     "MailboxDesk": "postroom.desk:MailboxDesk",
     "Source": "postroom.sources:Source",
     "Sweeper": "postroom.sweeper:Sweeper",

@@ -14,7 +14,6 @@ import yaml
 from postroom.app import home, make_tools, open_ledger, open_spool, secrets_of
 from postroom.desk import MailboxDesk, Office
 from postroom.intake import Intake
-from postroom.labour import Keeper, Labour
 from postroom.ledger import Ledger, Owner, Query, Row, State
 from postroom.logs import StandardError
 from postroom.metrics.prometheus import Metrics
@@ -23,6 +22,7 @@ from postroom.settings.mailboxes import ImapMailbox
 from postroom.sources import source
 from postroom.spool import Spool
 from postroom.work import Seat, Worker
+from postroom.work.claims import Keeper, Labour
 
 KEEP = "rules: [{name: all, do: [keep]}]"
 

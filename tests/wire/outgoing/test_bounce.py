@@ -9,12 +9,12 @@ import pytest
 import yaml
 
 from postroom.app import home, make_tools, open_ledger, open_spool
-from postroom.labour import Keeper, Labour
 from postroom.ledger import Arrival, Batch, Ledger, Query, Recorded
 from postroom.logs import StandardError
 from postroom.message import parse
 from postroom.settings import load, load_pipelines
 from postroom.work import Seat, Worker
+from postroom.work.claims import Keeper, Labour
 from servers.dns import Dns
 from servers.signer import Signer
 from servers.smtp import Smtp

@@ -9,7 +9,8 @@ from time import monotonic
 from postroom.errors import PostroomError
 from postroom.ledger import Claim, Lease, Ledger, Owner, Row
 from postroom.logs import Log
-from postroom.work import LEASE, Seat, Worker
+from postroom.work.job import Seat
+from postroom.work.worker import LEASE, Worker
 
 LONGEST = timedelta(hours=1).total_seconds()  # after this a claim is renewed no more: its work hangs
 
