@@ -2,7 +2,7 @@
 # make run    start the service as shipped, with sample messages, and show what became of each
 # make check  format, lint, types, import directions, generated files fresh
 # make test   everything under tests/; as root on Debian it first installs the servers that tests start
-# make bench  measure beside peers; CORPUS=DIR adds a directory of messages
+# make bench  measure beside peers (as root on Debian it first installs them); CORPUS=DIR adds a directory of messages
 # make lock   resolve requirements.lock anew
 
 PYTHON ?= python3
@@ -40,6 +40,8 @@ test: env
 	$(BIN)/pytest -n $(WORKERS)
 
 bench: env
+	@tests/install-servers dovecot-imapd dovecot-pop3d dovecot-lmtpd dovecot-sieve fetchmail getmail6 procmail \
+	  redis-server postgresql openssl
 	$(BIN)/python benchmarks/message.py --corpus $(CORPUS)
 	$(BIN)/python benchmarks/rules.py
 	$(BIN)/python benchmarks/ledger.py
@@ -47,6 +49,9 @@ bench: env
 	$(BIN)/python benchmarks/forward.py
 	$(BIN)/python benchmarks/lmtp.py
 	$(BIN)/python benchmarks/deliver.py
+	$(BIN)/python benchmarks/drain.py --protocol imap --queue redis
+	$(BIN)/python benchmarks/drain.py --protocol pop3
+	$(BIN)/python benchmarks/watching.py
 
 lock:
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header \

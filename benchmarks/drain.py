@@ -25,21 +25,14 @@ from pathlib import Path
 
 import corpus
 import ours
-from peers import dovecot, fetchers, rules
+from peers import dovecot, fetchers, packages, rules
 from peers.report import Report
 
 USERS = numbers()
 MOST_USERS = 500  # workers know all of them from the start
 PATIENCE = 300.0
-FETCHMAIL = "fetchmail with procmail"
-PEERS = {
-    name: make
-    for name, make, program in (
-        (FETCHMAIL, fetchers.fetchmail, "fetchmail"),
-        ("getmail with procmail", fetchers.getmail, "getmail"),
-    )
-    if shutil.which(program) and shutil.which("procmail")
-}
+FETCHMAIL, GETMAIL = "fetchmail with procmail", "getmail with procmail"
+PEERS = {FETCHMAIL: fetchers.fetchmail, GETMAIL: fetchers.getmail}
 FOLDERS = sorted({folder for _, _, folder in rules.RULES})
 MAILBOX = (
     '  {user}: {{url: "{protocol}://127.0.0.1:{port}", user: {user}, password: x, tls: "off", start: all, {more}}}\n'
@@ -164,6 +157,12 @@ def main() -> None:
     parser.add_argument("--workers", type=int, default=2, help="processes, over Redis")
     parser.add_argument("--ledger", nargs="+", choices=["sqlite", "postgresql"], default=["sqlite", "postgresql"])
     options = parser.parse_args()
+    if not packages.there("dovecot"):
+        return
+    others = [who for who in PEERS if packages.there(who.split()[0])]
+    ledgers = [one for one in options.ledger if one == "sqlite" or packages.there(one)]
+    if options.queue != "redis" or not packages.there("redis"):
+        ledgers = []
     report = Report()
     with tempfile.TemporaryDirectory(prefix="postroom-bench-") as name, ExitStack() as stack:
         work = Path(name)
@@ -175,7 +174,7 @@ def main() -> None:
         server = stack.enter_context(dovecot.running(work / "dovecot"))
         port = getattr(server, options.protocol)
         services = {"Postroom": stack.enter_context(postroom(work / "postroom", options.protocol, port))}
-        for ledger in options.ledger if options.queue == "redis" else ():
+        for ledger in ledgers:
             called = f"Postroom, Redis, {options.workers} workers, {ledger}"
             service = postroom(work / ledger, options.protocol, port, options.workers, ledger)
             services[called] = stack.enter_context(service)
@@ -183,8 +182,8 @@ def main() -> None:
         peers.mkdir()
         for _ in range(options.rounds):
             for kind, files in corpora.items():
-                for who in (*services, *PEERS):
-                    some = files[: options.getmail] if "getmail" in who else files
+                for who in (*services, *others):
+                    some = files[: options.getmail] if who == GETMAIL else files
                     if not some:
                         continue
                     one = services.get(who)

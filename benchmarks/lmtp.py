@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import corpus
-from peers import dovecot
+from peers import dovecot, packages
 from peers.report import Report
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -129,6 +129,7 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--users", type=int, default=1, help="mailboxes that they go to")
     options = parser.parse_args()
+    beside = packages.there("dovecot")
     report = Report()
     with tempfile.TemporaryDirectory(prefix="postroom-bench-") as name:
         work = Path(name)
@@ -141,7 +142,7 @@ def main() -> None:
         for number in range(options.rounds):
             with ExitStack() as stack:
                 servers = {"Postroom": stack.enter_context(postroom(work / f"postroom-{number}"))}
-                if dovecot.is_installed():
+                if beside:
                     server = stack.enter_context(dovecot.running(work / f"dovecot-{number}"))
                     servers["Dovecot"] = Server(server.lmtp, server.home / "mail")
                 for kind, count in corpora.items():
