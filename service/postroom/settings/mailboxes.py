@@ -5,10 +5,9 @@ Every key with its type, default and meaning, written once; a source takes its k
 
 import re
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import (
     AfterValidator,
@@ -23,13 +22,13 @@ from pydantic import (
 
 from postroom.model import Model
 from postroom.pipeline.plan import Plan
+from postroom.settings import urls
 from postroom.settings.passwords import ONE_OF, WithPassword
 from postroom.settings.spelling import FilePath, Name, Store, kebab
 from postroom.units import Duration
 
 # Built once, as parts of Settings: each `postroom filter` is a new process and reads its settings.
 _CONFIG = ConfigDict(alias_generator=kebab, defer_build=True)
-_PASSWORD = re.compile(r"[a-z0-9+]+://[^/?#]*:[^/?#]*@")
 _KINDS = {
     "imap": "imap", "imaps": "imap", "pop3": "pop3", "pop3s": "pop3", "maildir": "maildir", "stdin": "stdin",
     "lmtp": "listener", "lmtp+unix": "listener", "smtp": "listener",
@@ -43,37 +42,16 @@ FORMS = (
 
 def kind(value: object) -> str:
     """Which model reads a mailbox; "stdin", which says what is wrong, where its url tells none."""
-    url = value.get("url") if isinstance(value, dict) else getattr(value, "url", None)
-    scheme = url.partition(":")[0] if isinstance(url, str) else ""
-    return _KINDS.get(scheme, "stdin")
-
-
-def _split(url: str) -> SplitResult:
-    if _PASSWORD.search(url):
-        raise ValueError("a password does not belong into the URL: use `password-file` or another `password` key")
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("is no URL: its host or port cannot be read") from None
-    return parts
+    return _KINDS.get(urls.scheme(value), "stdin")
 
 
 def _server(url: str) -> str:
-    parts = _split(url)
-    if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError(f"must be {parts.scheme}://HOST or {parts.scheme}://HOST:PORT, a user before it with `@`")
-    return url
-
-
-def _maildir(url: str) -> str:
-    if not re.match(r"maildir:.", url):
-        raise ValueError("must be `maildir:` and a directory")
+    urls.on_a_host(url)
     return url
 
 
 def _listening(url: str) -> str:
-    parts = _split(url)
+    parts = urls.split(url)
     if parts.scheme == "lmtp+unix":
         if not parts.path or parts.netloc or parts.path.endswith("/"):
             raise ValueError("must be `lmtp+unix:` and the path of a socket")
@@ -112,16 +90,6 @@ def _templated(store: object) -> object:
         if others := sorted(PathTemplate(store).names - {"recipient"}):
             raise ValueError(f"is made of the recipient alone, as in {{{{ recipient.local }}}}; not of `{others[0]}`")
     return store
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host is this machine and nothing can listen in between."""
-    if host == "localhost":
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 class MoveTo(Model):
@@ -197,9 +165,7 @@ class MaildirMailbox(Mailbox):
     kind = "maildir"
     settles = True
 
-    url: Annotated[str, AfterValidator(_maildir), WithJsonSchema({"type": "string", "pattern": "^maildir:."})] = Field(
-        description="`maildir:` and the directory."
-    )
+    url: urls.MaildirUrl = Field(description="`maildir:` and the directory.")
     start: Literal["now", "all"] = Field(default="now", description="`all`: messages that lie there already, too.")
     create: bool = Field(default=True, description="Folders that `move` and `copy` name are made when missing.")
     rewrite: bool = Field(default=False, description="An edited message that stays replaces the original.")
@@ -238,7 +204,7 @@ class Account(Mailbox, WithPassword):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if self.tls == "off" and not is_loopback(self.host):
+        if self.tls == "off" and not urls.is_loopback(self.host):
             raise ValueError("`tls: off` is for loopback addresses; certificates of your own go into `tls-ca`")
         if self.tls == "off" and self.is_encrypted:
             raise ValueError("`tls: off` contradicts the URL: write the scheme without its `s`")

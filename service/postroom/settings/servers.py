@@ -8,19 +8,18 @@ from datetime import timedelta
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
-from urllib.parse import SplitResult, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag, WithJsonSchema, model_validator
 
 from postroom.model import Model
-from postroom.settings.mailboxes import is_loopback
+from postroom.settings import urls
 from postroom.settings.passwords import ONE_OF, WithPassword
 from postroom.settings.secrets import SecretSource
 from postroom.settings.spelling import FilePath, kebab
 from postroom.units import Duration
 
 _CONFIG = ConfigDict(alias_generator=kebab, defer_build=True)
-_PASSWORD = re.compile(r"[a-z0-9+]+://[^/?#]*:[^/?#]*@")
 _KINDS = {
     "smtp": "relay", "smtps": "relay", "lmtp": "relay", "lmtp+unix": "socket", "mx": "direct", "maildir": "outbox",
 }  # fmt: skip
@@ -32,28 +31,13 @@ _DOMAIN_NAME = Annotated[str, Field(pattern=DOMAIN)]
 
 def kind(value: object) -> str:
     """Which model reads a server; "relay", which says what is wrong, where its url tells none."""
-    url = value.get("url") if isinstance(value, dict) else getattr(value, "url", None)
-    scheme = url.partition(":")[0] if isinstance(url, str) else ""
-    return _KINDS.get(scheme, "relay")
-
-
-def _split(url: str) -> SplitResult:
-    if _PASSWORD.search(url):
-        raise ValueError("a password does not belong into the URL: use `password-file` or another `password` key")
-    try:
-        parts = urlsplit(url)
-        _ = parts.port
-    except ValueError:
-        raise ValueError("is no URL: its host or port cannot be read") from None
-    return parts
+    return _KINDS.get(urls.scheme(value), "relay")
 
 
 def _relay(url: str) -> str:
-    parts = _split(url)
-    if parts.scheme not in _PORTS:
+    if urls.split(url).scheme not in _PORTS:
         raise ValueError(f"must be {FORMS}")
-    if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
-        raise ValueError(f"must be {parts.scheme}://HOST or {parts.scheme}://HOST:PORT, a user before it with `@`")
+    parts = urls.on_a_host(url)
     if parts.scheme == "lmtp" and parts.port == 25:
         raise ValueError("LMTP is never spoken on port 25 (RFC 2033 5)")
     return url
@@ -68,12 +52,6 @@ def _socket(url: str) -> str:
 def _direct(url: str) -> str:
     if url != "mx:":
         raise ValueError("must be `mx:` alone: where mail goes stands in the DNS")
-    return url
-
-
-def _maildir(url: str) -> str:
-    if not re.match(r"maildir:.", url):
-        raise ValueError("must be `maildir:` and a directory")
     return url
 
 
@@ -111,9 +89,7 @@ class OutboxServer(Server):
 
     kind = "outbox"
 
-    url: Annotated[str, AfterValidator(_maildir), WithJsonSchema({"type": "string", "pattern": "^maildir:."})] = Field(
-        description="`maildir:` and the directory."
-    )
+    url: urls.MaildirUrl = Field(description="`maildir:` and the directory.")
 
     def directory(self, base: Path) -> Path:
         """A relative path counts from the directory of postroom.yaml."""
@@ -203,7 +179,7 @@ class RelayServer(Paced, WithPassword):
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
-        if self.tls == "off" and not is_loopback(self.host):
+        if self.tls == "off" and not urls.is_loopback(self.host):
             raise ValueError("`tls: off` is for loopback addresses; certificates of your own go into `tls-ca`")
         if self.tls == "off" and self.scheme == "smtps":
             raise ValueError("`tls: off` contradicts the URL: write the scheme without its `s`")
