@@ -16,7 +16,7 @@ from postroom.sources.stdin import lasting, offered
 from postroom.spool import Spool
 
 ROOT = Path(__file__).parents[2]
-COUNT = int(os.environ.get("POSTROOM_MUTATIONS", "2000"))
+COUNT = int(os.environ.get("POSTROOM_MUTATIONS", "10000"))
 SEED = 20260301
 RULES = """\
 name: main
@@ -62,6 +62,7 @@ def identities(messages: Sequence[bytes], spool: Path) -> set[str]:
     return {offered(BytesIO(one).read, inline=1 << 30, spool=Spool(spool)).identity for one in messages}
 
 
+@pytest.mark.timeout(1800)  # ten thousand messages, each with its commits
 def test_every_damaged_message_ends_in_the_store_once(site):
     site.pipeline(RULES)
     messages = mutations(originals(), COUNT)
