@@ -58,10 +58,10 @@ class Server:
         self.heard: Callable[[str], None] = lambda _: None
 
     def push(self, number: int = 1) -> None:
-        """New messages; who idles is told."""
+        """New messages; who idles is told at once, others with the answer to their next command."""
         self.folder.messages += number
         for connection in self.idling:
-            connection.send(f"* {self.folder.messages} EXISTS")
+            connection.tell()
 
     def drop(self) -> None:
         """End all connections."""
@@ -84,6 +84,7 @@ class Connection(asyncio.Protocol):
         self._server = server
         self._buffer = b""
         self._idle = ""
+        self._told: int | None = None  # messages; None: nothing is selected
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         self.transport = transport
@@ -107,6 +108,12 @@ class Connection(asyncio.Protocol):
         self._server.sent += len(octets)
         self.transport.write(octets)
 
+    def tell(self) -> None:
+        """That there are more messages, where that was not told yet."""
+        if self._told not in (None, self._server.folder.messages):
+            self._told = self._server.folder.messages
+            self.send(f"* {self._told} EXISTS")
+
     def _line(self, line: str) -> None:
         if self._idle:
             tag, self._idle = self._idle, ""
@@ -117,16 +124,20 @@ class Connection(asyncio.Protocol):
         if command == "IDLE":
             self._idle = tag
             self.send("+ idling")
+            self.tell()
             self._server.idling[self] = tag
             self._server.changed()
             return
-        self.send(*self._answer(command), f"{tag} OK done")
+        self.send(*self._answer(command))
+        self.tell()
+        self.send(f"{tag} OK done")
         if command.startswith("UID STORE"):
             self._server.heard(command)
 
     def _answer(self, command: str) -> list[str | bytes]:
         folder = self._server.folder
         if command.startswith("SELECT"):
+            self._told = folder.messages
             return [
                 f"* {folder.messages} EXISTS",
                 r"* OK [PERMANENTFLAGS (\Seen \Deleted \Flagged \*)] ok",
