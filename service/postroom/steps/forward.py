@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from postroom.errors import Permanent, Uncertain
+from postroom.message import Message
 from postroom.model import OneOrMore
 from postroom.pipeline.globs import Glob
 from postroom.pipeline.outcome import Effect, Letter, Note, Outcome, Receipt, Remembered
@@ -15,7 +16,7 @@ from postroom.pipeline.outgoing import Mail
 from postroom.pipeline.step import Kind, Reference, Step
 from postroom.pipeline.templates import AddressTemplate
 from postroom.pipeline.tools import Tools
-from postroom.pipeline.view import View
+from postroom.pipeline.view import Auth, View
 from postroom.steps import alignment, covers, redirect, traces
 from postroom.steps.alignment import OnDmarcFail
 
@@ -50,6 +51,8 @@ class ForwardEffect(Effect):
     srs: bool = True
     resent: bool = False
     rewrites: bool = False  # the From field, to `from_`
+    seals: bool = False
+    auth: Auth | None = None  # what was found, to be sealed
     refused: str = ""
 
     @property
@@ -91,15 +94,22 @@ class ForwardEffect(Effect):
             fields = [redirect.received(tools.host, letter.key, now), mark]
             if self.resent:
                 fields += redirect.resent(self.from_, self.to, letter.key, tools.host, now)
-            message = letter.message
-            if self.rewrites:
-                message = alignment.rewritten(message, self.from_, tools.host)
-            return redirect.redirected(message, letter.prefix, fields)
+            came = letter.message
+            message = alignment.rewritten(came, self.from_, tools.host) if self.rewrites else came
+            seal = self._sealed(message, came, tools)
+            return [seal, *redirect.redirected(message, letter.prefix, fields)]
         cover = covers.Cover(
             sender=self.from_, recipient=self.to, host=tools.host, key=letter.key, at=now, fields=[mark]
         )
         made = covers.attached if self.mode == "attach" else covers.inline
         return made(letter.message, cover)
+
+    def _sealed(self, message: Message, came: Message, tools: Tools) -> bytes:
+        if not self.seals:
+            return b""
+        if tools.arc is None:
+            raise Permanent("it cannot be sealed: postroom.yaml has no `arc`")
+        return tools.arc.sealed(message, came, self.auth, tools.resolver(), tools.clock())
 
     def _known_as(self, letter: Letter) -> str:
         """This message, however it comes here, to this recipient."""
@@ -135,6 +145,10 @@ class ForwardStep(Step):
     `keep`, which is a failure for good. What `authenticate` found before is not asked again where it decides. Where
     the DNS does not say, the message waits.
 
+    `arc: true` seals a `redirect` (RFC 8617) with what `authenticate` found before, for servers that believe your
+    domain; those that do not know it will not, so that `on-dmarc-fail` holds all the same. A chain that is broken gets
+    no seal.
+
         - forward: {to: accounts@example.com, server: relay}
         - forward: {to: [a@example.com, b@example.com], mode: attach, from: robot@example.com, server: relay}
         - forward: {to: accounts@example.com, server: relay, on-dmarc-fail: keep}
@@ -159,6 +173,7 @@ class ForwardStep(Step):
         description="Our address in messages of ours and in Resent-From; default: `defaults.from`.",
     )
     srs: bool = Field(default=True, description="Rewrite the envelope's sender where postroom.yaml says how.")
+    arc: bool = Field(default=False, description="Seal a `redirect` with the key of `arc` in postroom.yaml (ARC).")
     resent: bool = Field(default=False, description="Say in Resent-* fields who sent it on (`redirect`).")
 
     on_dmarc_fail: OnDmarcFail = Field(
@@ -178,6 +193,8 @@ class ForwardStep(Step):
 
     def names(self) -> Iterator[Reference]:
         yield Reference("server", self.server)
+        if self.arc:
+            yield Reference("setting", "arc")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         sender = self._sender(view)
@@ -201,6 +218,8 @@ class ForwardStep(Step):
                 srs=self.srs,
                 resent=self.resent,
                 rewrites=way == "rewrite-from",
+                seals=self.arc and self.mode == "redirect" and way != "attach",
+                auth=view.facts.auth if self.arc else None,
                 refused=refused,
             )
 

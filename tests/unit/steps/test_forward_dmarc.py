@@ -1,4 +1,4 @@
-"""What becomes of a redirect that the next server would refuse by DMARC (SEMANTICS 12 of the second list)."""
+"""Redirects that the next server would refuse by DMARC (SEMANTICS 12 of the second list), and the seals of ARC."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -8,6 +8,10 @@ import pytest
 from pydantic import ValidationError
 
 from postroom import steps, testing
+from postroom.authentication import arc
+from postroom.authentication.bounds import Bounded
+from postroom.authentication.sealing import Sealer
+from postroom.authentication.signed import Signed
 from postroom.errors import Permanent, Temporary
 from postroom.message import parse
 from postroom.pipeline.outcome import Note
@@ -201,3 +205,43 @@ def test_what_must_not_go_fails_for_good_with_the_reason(dns: Dns, options: dict
 def test_what_is_to_come_from_us_needs_an_address_of_ours(option: str) -> None:
     with pytest.raises(ValidationError, match="from"):
         steps.step("forward").model_validate({"to": "bob@example.net", "on-dmarc-fail": option})
+
+
+# Seals.
+
+
+def sealer() -> Sealer:
+    return Sealer(domain=OTHER.name, selector=OTHER.selector, key=OTHER.key, host="mx.ours.example")
+
+
+def test_a_redirect_is_sealed_with_what_was_found(dns: Dns) -> None:
+    site = Site(dns, arc=sealer())
+    _, effect = site.planned(SIGNED, Auth(dkim="pass", dmarc="none"), arc=True)
+    effect = ForwardEffect.model_validate_json(effect.model_dump_json())
+    effect.perform(testing.letter(SIGNED), site.tools)
+    content = b"".join(site.server.sent[0].chunks)
+    assert content.endswith(SIGNED)
+    assert b"dkim=pass;\r\n\tdmarc=none;\r\n\tarc=none\r\n" in content
+    bounded = Bounded(site.tools.resolver())
+    assert arc.verify(Signed(parse(content), bounded), bounded).result == "pass"
+
+
+def test_a_chain_is_judged_as_it_came_and_the_message_sealed_as_it_goes(dns: Dns) -> None:
+    dns.text("_dmarc.example.org", "v=DMARC1; p=reject")
+    site, raw = Site(dns, arc=sealer()), OTHER.seal(MESSAGE)
+    content = site.sent(raw, arc=True, **{"on-dmarc-fail": "rewrite-from"})
+    assert parse(content).headers.occurrences("ARC-Seal") == 2
+    bounded = Bounded(site.tools.resolver())
+    assert arc.verify(Signed(parse(content), bounded), bounded).result == "pass"
+
+
+def test_only_a_redirect_is_sealed_and_only_when_asked(dns: Dns) -> None:
+    assert b"ARC-Seal" not in Site(dns, arc=sealer()).sent(MESSAGE)
+    assert b"ARC-Seal" not in Site(dns, arc=sealer()).sent(MESSAGE, arc=True, mode="attach").partition(b"\r\n\r\n")[0]
+
+
+def test_without_a_key_nothing_goes_out(dns: Dns) -> None:
+    site = Site(dns)
+    with pytest.raises(Permanent, match="arc"):
+        site.sent(MESSAGE, arc=True)
+    assert not site.server.sent

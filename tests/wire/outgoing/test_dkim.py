@@ -64,3 +64,20 @@ def test_only_what_would_be_refused_is_attached(
         (tmp_path / "one.eml").write_bytes(MESSAGE)
         explained = site.run("explain", str(tmp_path / "one.eml")).stdout.decode()
         assert "asks for reject (DMARC)" in explained
+
+
+def test_a_chain_of_ours_is_whole(
+    site: Site, server: Smtp, dns: Dns, tmp_path: Path, other_dkim: Callable[..., str]
+) -> None:
+    ours, signed = Signer(tmp_path, dns, "test.example"), Signer(tmp_path, dns).signed(AWKWARD)
+    arc = {"domain": ours.domain, "selector": "s1", "key-file": str(ours.key)}
+    content = signed
+    for hops in (1, 2):
+        to = f"hop{hops}@example.net"
+        site.write(server.port, [{"authenticate": "dns"}, {"forward": {"to": to, "arc": True}}], arc=arc)
+        assert site.filter(content).returncode == 0
+        content = server.received[-1].content
+        assert other_dkim(content, dns.port, arc=True) == "pass"
+        assert content.count(b"ARC-Seal:") == hops
+    assert other_dkim(content, dns.port) == "pass"
+    assert other_dkim(content.replace(b"..dots", b"..spots"), dns.port, arc=True) == "fail"
