@@ -70,7 +70,7 @@ def site(ports: Sequence[int], replied: list[float]) -> Iterator[tuple[Settings,
             {
                 "name": f"to {number}",
                 "when": {"subject": f"* {number}"},
-                "do": [{"forward": {"to": RECIPIENT, "server": f"s{number}"}}, "discard"],
+                "do": [{"forward": {"to": RECIPIENT, "server": f"s{number}", "on-dmarc-fail": "send"}}, "discard"],
             }
             for number in range(len(ports))
         ]

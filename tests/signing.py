@@ -52,12 +52,14 @@ class Domain:
     def algorithm(self) -> str:
         return "rsa-sha256" if isinstance(self.key, RSAPrivateKey) else "ed25519-sha256"
 
-    def sign(self, message: bytes, forms: str = "relaxed/relaxed", *, length: bool = False) -> bytes:
+    def sign(
+        self, message: bytes, forms: str = "relaxed/relaxed", *, length: bool = False, fields: Sequence[bytes] = FIELDS
+    ) -> bytes:
         """The message with dkimpy's signature on top."""
         header, _, body = forms.encode().partition(b"/")
         signature = dkim.sign(
             message, self.selector.encode(), self.name.encode(), self._private(), canonicalize=(header, body),
-            signature_algorithm=self.algorithm.encode(), include_headers=FIELDS, length=length,
+            signature_algorithm=self.algorithm.encode(), include_headers=fields, length=length,
         )  # fmt: skip
         return bytes(signature + message)
 

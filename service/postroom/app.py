@@ -16,11 +16,14 @@ from typing import TYPE_CHECKING, Protocol
 from postroom.errors import Permanent, PostroomError, Temporary
 from postroom.ledger import Ledger, Retention
 from postroom.logs import StandardError
+from postroom.message import Message
+from postroom.pipeline.resolving import Resolver
 from postroom.pipeline.tools import Memory, Reservation, Tools
-from postroom.pipeline.view import Home
+from postroom.pipeline.view import Auth, Home
 from postroom.servers import Servers, make_resolver
 from postroom.settings import Settings, load, load_pipelines
 from postroom.settings.mailboxes import Mailbox, StdinMailbox
+from postroom.settings.servers import Arc as ArcLine
 from postroom.settings.servers import Srs as SrsLine
 from postroom.spool import Blob, Spool, collect_orphans
 from postroom.steps.store import InPlace, Nowhere, Store
@@ -179,6 +182,7 @@ def make_tools(settings: Settings, state: Path, memory: Storage, *, patience: fl
         resolver=cache(lambda: make_resolver(settings)),
         seal=SiteSeal(settings, state),
         srs=LazySrs(settings.srs) if settings.srs else None,
+        arc=LazyArc(settings.arc, settings.host) if settings.arc else None,
         secrets={name: partial(_first, settings, name) for name in settings.secrets},
         addresses={name: mailbox.ours for name, mailbox in settings.mailboxes.items()},
         scanners=settings.scanning,
@@ -277,6 +281,27 @@ class LazySrs:
         if not known:
             raise Temporary(f"{path} holds no secret")
         return Srs(domain=self._line.domain, secrets=known)
+
+
+class LazyArc:
+    """Reads its key when a message is sealed."""
+
+    def __init__(self, line: ArcLine, host: str) -> None:
+        self._line = line
+        self._host = host
+
+    def sealed(self, message: Message, came: Message, auth: Auth | None, resolver: Resolver, at: datetime) -> bytes:
+        from postroom.authentication.sealing import Sealer, read
+
+        path = self._line.key_file
+        with explained(path):
+            pem = path.read_bytes()
+        try:
+            key = read(pem)
+        except ValueError as error:
+            raise Temporary(f"{path} {error}") from None
+        sealer = Sealer(domain=self._line.domain.lower(), selector=self._line.selector, key=key, host=self._host)
+        return sealer.sealed(message, came, auth, resolver, at)
 
 
 def _signature(secret: bytes, text: str) -> str:

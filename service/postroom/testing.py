@@ -20,6 +20,7 @@ from postroom.pipeline.outcome import Effect, Letter
 from postroom.pipeline.outgoing import Mail, Reply
 from postroom.pipeline.tools import Reservation, Tools
 from postroom.pipeline.view import Envelope, View
+from postroom.transports.dns import Answers, Exchanger
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 MAGIC = {  # how contents of a type begin, so that an attachment made of nothing is still recognised
@@ -220,6 +221,25 @@ class Seal:
 
     def verify(self, text: str, signature: str) -> bool:
         return signature == self.sign(text)
+
+
+@dataclass
+class Names:
+    """A resolver that knows these TXT records and nothing else."""
+
+    records: Mapping[str, Sequence[bytes]] = field(default_factory=dict)
+
+    def texts(self, name: str) -> Answers[bytes]:
+        return Answers(tuple(self.records.get(name, ())), name in self.records)
+
+    def addresses(self, name: str, kind: Literal["A", "AAAA"]) -> Answers[str]:
+        return Answers(exists=False)
+
+    def exchangers(self, name: str) -> Answers[Exchanger]:
+        return Answers(exists=False)
+
+    def names(self, address: str) -> Answers[str]:
+        return Answers(exists=False)
 
 
 @dataclass(frozen=True)

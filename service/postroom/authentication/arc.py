@@ -36,12 +36,11 @@ class Hop:
 
 def verify(signed: Signed, resolver: Bounded) -> Verdict:
     """Whether the chain is whole (RFC 8617 §5.2), with the domain of its last sealer. Raises nothing."""
-    fields = {name: signed.named(name) for name in FIELDS}
-    if not any(fields.values()):
-        return Verdict("none", "there is no chain")
     number = 0
     try:
-        hops = _hops(fields)
+        hops = chain(signed)
+        if not hops:
+            return Verdict("none", "there is no chain")
         number = len(hops)
         seals = [_tags(hop.seal) for hop in hops]
         for number, seal in enumerate(seals, 1):
@@ -56,8 +55,9 @@ def verify(signed: Signed, resolver: Bounded) -> Verdict:
     return Verdict("pass", f"{len(hops)} hop{'s' if len(hops) > 1 else ''}", tags.domain(seals[-1], "d"))
 
 
-def _hops(fields: Mapping[str, Sequence[Header]]) -> tuple[Hop, ...]:
-    """From the first to the last; one of each kind for each number, without a gap."""
+def chain(signed: Signed) -> tuple[Hop, ...]:
+    """From the first to the last; one of each kind for each number, without a gap. Raises Malformed."""
+    fields: Mapping[str, Sequence[Header]] = {name: signed.named(name) for name in FIELDS}
     found: defaultdict[int, dict[str, bytes]] = defaultdict(dict)
     for name, headers in fields.items():
         if len(headers) > HOPS:

@@ -15,10 +15,10 @@ LARGEST: Final = 1 << 20  # octets of all fields that one signature covers
 
 
 class Signed:
-    """Made for one message and one round of questions."""
+    """Made for one message and one round of questions. `above`: fields that are put on top of it."""
 
-    def __init__(self, message: Message, resolver: Bounded) -> None:
-        self.headers: tuple[Header, ...] = tuple(message.headers)
+    def __init__(self, message: Message, resolver: Bounded, above: Iterable[Header] = ()) -> None:
+        self.headers: tuple[Header, ...] = (*above, *message.headers)
         self._resolver = resolver
         self._message = message
         self._digests: dict[tuple[Form, int | None], tuple[bytes, int]] = {}

@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from postroom.errors import Temporary
-from postroom.message import Limits
+from postroom.message import Limits, Message
 from postroom.model import Model
 from postroom.pipeline.outgoing import Transport
 from postroom.pipeline.resolving import Resolver
-from postroom.pipeline.view import Facts
+from postroom.pipeline.view import Auth, Facts
 
 
 class Reservation(StrEnum):
@@ -58,6 +58,14 @@ class Rewriter(Protocol):
     def reversed(self, recipient: str, now: datetime) -> str | None:
         """Whom a bounce to this recipient is for; None: it is no return path of ours. Raises Permanent for one that is
         forged or too old."""
+        ...
+
+
+class Sealer(Protocol):
+    """Seals what is forwarded (ARC)."""
+
+    def sealed(self, message: Message, came: Message, auth: Auth | None, resolver: Resolver, at: datetime) -> bytes:
+        """Fields for the top of the message, which came as `came`. Raises Temporary."""
         ...
 
 
@@ -114,6 +122,7 @@ class Tools:
     replied: Callable[[str, int], None] = lambda server, code: None  # told what a server said to a message
     seal: Seal = field(default_factory=Blank)
     srs: Rewriter | None = None
+    arc: Sealer | None = None
     resolver: Callable[[], Resolver] = _nobody  # the same each time, so that answers are kept
     stepped: Callable[[str, float], None] = lambda word, seconds: None  # told how long each step took
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by mailbox: which are ours

@@ -38,6 +38,7 @@ class Flow:
     visited: set[str] = field(default_factory=set)
     found: dict[Located, None] = field(default_factory=dict)
     servers: frozenset[str] | None = None  # likewise
+    given: frozenset[str] | None = None  # keys of postroom.yaml that say something; likewise
     _walked: dict[tuple[str, Facts | None], tuple[Facts | None, bool]] = field(default_factory=dict)
 
     def enter(self, name: str, way: Way) -> tuple[Facts | None, bool]:
@@ -106,7 +107,8 @@ class Flow:
                 near = suggestion(reference.name, self.secrets)
                 told = f"postroom.yaml has no secret `{reference.name}`{near}"
                 self._wrong(file, Problem(trail, told))
-
+            elif reference.kind == "setting" and self.given is not None and reference.name not in self.given:
+                self._wrong(file, Problem(trail, f"needs `{reference.name}` in postroom.yaml"))
             elif reference.kind == "server" and self.servers is not None and reference.name not in self.servers:
                 told = (
                     f"postroom.yaml has no server `{reference.name}`{suggestion(reference.name, self.servers)}"

@@ -65,7 +65,8 @@ class Library:
         """Walk the pipelines that messages enter; `facts`: no fact reaches these, as nobody runs them."""
         secrets = frozenset(self.settings.secrets) if self.settings else None
         servers = frozenset(self.settings.servers) if self.settings else None
-        flow = Flow(self.files, secrets, self.visited, servers=servers)
+        given = frozenset(name for name, one in self.settings if one is not None) if self.settings else None
+        flow = Flow(self.files, secrets, self.visited, servers=servers, given=given)
         for name in entries:
             if name in self.files:
                 flow.enter(name, Way((), frozenset() if facts else None))

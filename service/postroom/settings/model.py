@@ -25,7 +25,7 @@ from postroom.settings.document import Source
 from postroom.settings.mailboxes import AnyMailbox, StdinMailbox
 from postroom.settings.passwords import WithPassword
 from postroom.settings.secrets import SecretSource
-from postroom.settings.servers import AnyServer, ResolverLine, Srs
+from postroom.settings.servers import AnyServer, Arc, ResolverLine, Srs
 from postroom.settings.spelling import FilePath, Name, Period, kebab
 from postroom.units import Duration, Size
 
@@ -322,6 +322,7 @@ class Settings(Model):
     )
     resolver: ResolverLine = Field(default_factory=ResolverLine.model_construct, description="The DNS.")
     srs: Srs | None = Field(default=None, description="How senders of forwarded mail are rewritten; default: not.")
+    arc: Arc | None = Field(default=None, description="How forwarded mail is sealed where `forward` has `arc: true`.")
     servers: dict[Name, AnyServer] = Field(default={}, description="Where messages go out, by name.")
     mailboxes: dict[Name, AnyMailbox] = Field(default={}, description="Where messages come from, by name.")
 

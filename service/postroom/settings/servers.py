@@ -1,4 +1,4 @@
-"""The servers that mail goes out through, told apart by the scheme of their `url`; the DNS, and SRS.
+"""The servers that mail goes out through, told apart by the scheme of their `url`; the DNS, SRS and ARC.
 
 Every key with its type, default and meaning, written once; the composition root makes transports of them.
 """
@@ -257,3 +257,13 @@ class Srs(Model):
     secret_file: FilePath = Field(
         description="A file with a secret a line: the first signs, the others are still taken."
     )
+
+
+class Arc(Model):
+    """Seals on forwarded mail (RFC 8617), for servers that believe the domain."""
+
+    model_config = _CONFIG
+
+    domain: _DOMAIN_NAME = Field(description="The domain that seals.")
+    selector: _DOMAIN_NAME = Field(description="Where its public key lies in the DNS: SELECTOR._domainkey.DOMAIN.")
+    key_file: FilePath = Field(description="A file with the private key in PEM: RSA, or Ed25519, which few verify.")

@@ -8,6 +8,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import AfterValidator, Field, model_validator
 
 from postroom.errors import Permanent, Uncertain
+from postroom.message import Message
 from postroom.model import OneOrMore
 from postroom.pipeline.globs import Glob
 from postroom.pipeline.outcome import Effect, Letter, Note, Outcome, Receipt, Remembered
@@ -15,8 +16,9 @@ from postroom.pipeline.outgoing import Mail
 from postroom.pipeline.step import Kind, Reference, Step
 from postroom.pipeline.templates import AddressTemplate
 from postroom.pipeline.tools import Tools
-from postroom.pipeline.view import View
-from postroom.steps import covers, redirect, traces
+from postroom.pipeline.view import Auth, View
+from postroom.steps import alignment, covers, redirect, traces
+from postroom.steps.alignment import OnDmarcFail
 
 Mode = Literal["redirect", "attach", "inline"]
 REMEMBERED = timedelta(days=1)  # that this message went to this recipient
@@ -48,6 +50,9 @@ class ForwardEffect(Effect):
     from_: str = ""
     srs: bool = True
     resent: bool = False
+    rewrites: bool = False  # the From field, to `from_`
+    seals: bool = False
+    auth: Auth | None = None  # what was found, to be sealed
     refused: str = ""
 
     @property
@@ -89,12 +94,22 @@ class ForwardEffect(Effect):
             fields = [redirect.received(tools.host, letter.key, now), mark]
             if self.resent:
                 fields += redirect.resent(self.from_, self.to, letter.key, tools.host, now)
-            return redirect.redirected(letter, fields)
+            came = letter.message
+            message = alignment.rewritten(came, self.from_, tools.host) if self.rewrites else came
+            seal = self._sealed(message, came, tools)
+            return [seal, *redirect.redirected(message, letter.prefix, fields)]
         cover = covers.Cover(
             sender=self.from_, recipient=self.to, host=tools.host, key=letter.key, at=now, fields=[mark]
         )
         made = covers.attached if self.mode == "attach" else covers.inline
         return made(letter.message, cover)
+
+    def _sealed(self, message: Message, came: Message, tools: Tools) -> bytes:
+        if not self.seals:
+            return b""
+        if tools.arc is None:
+            raise Permanent("it cannot be sealed: postroom.yaml has no `arc`")
+        return tools.arc.sealed(message, came, self.auth, tools.resolver(), tools.clock())
 
     def _known_as(self, letter: Letter) -> str:
         """This message, however it comes here, to this recipient."""
@@ -123,8 +138,20 @@ class ForwardStep(Step):
     message need `allow`. What would go round in a circle fails for good. The message is kept all the same: write
     `discard` beside it where it need not be; if forwarding fails for good, it is kept whatever the rules say.
 
+    A `redirect` that the next server would refuse is found before it goes: where the domain of the From field asks for
+    `quarantine` or `reject` (DMARC) and no sound DKIM signature of it is left, SPF cannot speak for it any more.
+    `on-dmarc-fail` says what becomes of it: `attach`, to a message of ours; `rewrite-from`, whose From field is then
+    `"Name via host"` with our address, and whose Reply-To is who wrote it; `send`, as it is, and nobody is asked;
+    `keep`, which is a failure for good. What `authenticate` found before is not asked again where it decides. Where
+    the DNS does not say, the message waits.
+
+    `arc: true` seals a `redirect` (RFC 8617) with what `authenticate` found before, for servers that believe your
+    domain; those that do not know it will not, so that `on-dmarc-fail` holds all the same. A chain that is broken gets
+    no seal.
+
         - forward: {to: accounts@example.com, server: relay}
         - forward: {to: [a@example.com, b@example.com], mode: attach, from: robot@example.com, server: relay}
+        - forward: {to: accounts@example.com, server: relay, on-dmarc-fail: keep}
         - forward: {to: "{{ recipient.local }}@example.net", allow: "*@example.net", server: relay}
     """
 
@@ -146,35 +173,64 @@ class ForwardStep(Step):
         description="Our address in messages of ours and in Resent-From; default: `defaults.from`.",
     )
     srs: bool = Field(default=True, description="Rewrite the envelope's sender where postroom.yaml says how.")
+    arc: bool = Field(default=False, description="Seal a `redirect` with the key of `arc` in postroom.yaml (ARC).")
     resent: bool = Field(default=False, description="Say in Resent-* fields who sent it on (`redirect`).")
+
+    on_dmarc_fail: OnDmarcFail = Field(
+        default="attach",
+        alias="on-dmarc-fail",
+        description="What becomes of a `redirect` that the next server would refuse by DMARC.",
+    )
 
     @model_validator(mode="after")
     def _sound(self) -> Self:
         if not self.allow and not all(one.constant for one in self.to):
             raise ValueError("a recipient that comes from a message needs `allow`, such as `*@example.com`")
-        if not self.from_ and (self.resent or self.mode != "redirect"):
+        ours = "on_dmarc_fail" in self.model_fields_set and self.on_dmarc_fail in ("attach", "rewrite-from")
+        if not self.from_ and (self.resent or self.mode != "redirect" or ours):
             raise ValueError("needs an address of ours: `from`, or `defaults: {from: …}` in postroom.yaml")
         return self
 
     def names(self) -> Iterator[Reference]:
         yield Reference("server", self.server)
+        if self.arc:
+            yield Reference("setting", "arc")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         sender = self._sender(view)
+        failing = self._failing(view, tools)
+        way = self.on_dmarc_fail if failing else "send"
+        if way in ("attach", "rewrite-from") and not self.from_:
+            way, failing = "keep", f"{failing}; there is no address of ours (`from`) to send it from"
+        if way != "keep" and failing:
+            yield Note(f"{alignment.DONE[way]}: {failing}")
         for recipient, refused in dict.fromkeys(self._recipients(view, tools)):
             refused = refused or traces.loop(view.message, recipient, tools.seal)
+            refused = refused or (failing if way == "keep" else "")
             if refused:
                 yield Note(f"not forwarded: {refused}")
             yield ForwardEffect(
                 to=recipient,
                 server=self.server,
-                mode=self.mode,
+                mode="attach" if way == "attach" else self.mode,
                 sender=sender,
                 from_=self.from_,
                 srs=self.srs,
                 resent=self.resent,
+                rewrites=way == "rewrite-from",
+                seals=self.arc and self.mode == "redirect" and way != "attach",
+                auth=view.facts.auth if self.arc else None,
                 refused=refused,
             )
+
+    def _failing(self, view: View, tools: Tools) -> str:
+        """Why the next server would refuse it by DMARC; empty: it would not, or it is not to be asked."""
+        if self.mode != "redirect" or self.on_dmarc_fail == "send":
+            return ""
+        fields = [redirect.received(tools.host, view.key, view.now), (traces.FIELD, "")]
+        if self.resent:
+            fields += redirect.resent(self.from_, "", view.key, tools.host, view.now)
+        return alignment.failing(view, fields, tools)
 
     def _recipients(self, view: View, tools: Tools) -> Iterator[tuple[str, str]]:
         """Each with why it cannot be one."""

@@ -6,15 +6,14 @@ from email.utils import format_datetime
 
 from postroom.message import Message, parse
 from postroom.message.folding import encode_header
-from postroom.pipeline.outcome import Letter
 
 
-def redirected(letter: Letter, fields: Sequence[tuple[str, str]]) -> Sequence[bytes | memoryview]:
-    """`fields` on top, then what our listener wrote, then the message. Return-Path is the next server's to write
-    (RFC 5321 4.4), and an mbox `From ` line is no part of a message."""
+def redirected(message: Message, prefix: bytes, fields: Sequence[tuple[str, str]]) -> Sequence[bytes | memoryview]:
+    """`fields` on top, then `prefix`, which our listener wrote, then the message. Return-Path is the next server's to
+    write (RFC 5321 4.4), and an mbox `From ` line is no part of a message."""
     top = b"".join(encode_header(name, value, b"\r\n") for name, value in fields)
-    written = _without_path(parse(letter.prefix)) if letter.prefix else ()
-    return [top, *written, *_without_path(letter.message)]
+    written = _without_path(parse(prefix)) if prefix else ()
+    return [top, *written, *_without_path(message)]
 
 
 def received(host: str, key: str, at: datetime) -> tuple[str, str]:

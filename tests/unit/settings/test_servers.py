@@ -5,13 +5,17 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
+from postroom import testing
 from postroom.app import Forgetful, make_tools
 from postroom.errors import Temporary
+from postroom.message import parse
 from postroom.servers import Servers, make_resolver
 from postroom.transports.mx import MxTransport
 from postroom.transports.outbox import Outbox
 from postroom.transports.smtp.transport import SmtpTransport
+from signing import rsa
 
 if TYPE_CHECKING:
     from tests.unit.settings.conftest import Site
@@ -159,6 +163,33 @@ def test_secrets_of_srs_stand_a_line_each(site: "Site", tmp_path: Path) -> None:
     made = tools.srs.rewritten("ann@example.org", tools.clock())
     (site.root / "srs").write_text("new\nold\n")
     assert tools.srs.reversed(made, tools.clock()) == "ann@example.org"
+
+
+def test_the_key_of_arc_is_read_when_a_message_is_sealed(site: "Site", tmp_path: Path) -> None:
+    settings = site.write(f"{STDIN}arc: {{domain: Ours.example, selector: a, key-file: arc.pem}}\n").settings()
+    tools = make_tools(settings, tmp_path, Forgetful())
+    assert tools.arc is not None
+    letter = parse(testing.message())
+    with pytest.raises(Temporary):
+        tools.arc.sealed(letter, letter, None, testing.Names(), testing.NOW)
+    (site.root / "arc.pem").write_text("secret\n")
+    with pytest.raises(Temporary, match="no private key") as raised:
+        tools.arc.sealed(letter, letter, None, testing.Names(), testing.NOW)
+    assert "secret" not in str(raised.value)
+    pem = rsa().private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    (site.root / "arc.pem").write_bytes(pem)
+    assert b"d=ours.example; s=a;" in tools.arc.sealed(letter, letter, None, testing.Names(), testing.NOW)
+
+
+@pytest.mark.parametrize("given", [True, False])
+def test_a_step_that_seals_needs_a_key(site: "Site", *, given: bool) -> None:
+    arc = "arc: {domain: ours.example, selector: a, key-file: arc.pem}\n" if given else ""
+    site.write(f"{STDIN}servers: {{relay: {{url: smtp://x.example}}}}\n{arc}")
+    rule = "{forward: {to: a@example.com, server: relay, arc: true}}"
+    site.pipeline("main", f"rules: [{{name: all, do: [{rule}]}}]\n")
+    told = site.reviewed()
+    assert len(told) == (not given)
+    assert all("needs `arc` in postroom.yaml" in one for one in told)
 
 
 def test_nothing_is_written_to_look_for_marks_of_ours(site: "Site", tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from postroom.pipeline.outcome import Effect, Note, Receipt
 from postroom.pipeline.outgoing import Mail, Reply
 from postroom.pipeline.view import Envelope
 from postroom.steps.forward import ForwardEffect
-from postroom.testing import Failures, Seal, Transport
+from postroom.testing import Failures, Names, Seal, Transport
 from postroom.transports.srs import Srs
 
 BOB = "bob@example.net"
@@ -25,7 +25,7 @@ class Site:
 
     def __init__(self, server: Transport | None = None, **tools: Any) -> None:
         self.server = server or Transport()
-        self.tools = testing.tools(servers={"relay": self.server}, **tools)
+        self.tools = testing.tools(servers={"relay": self.server}, resolver=Names, **tools)
 
     def outcomes(self, raw: bytes | None = None, *, view: Any = None, **options: Any) -> list[Any]:
         step = steps.step("forward").model_validate({"to": BOB, "server": "relay", **options})

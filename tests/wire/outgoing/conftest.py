@@ -58,9 +58,10 @@ def other_dkim() -> Callable[..., str]:
 
 @dataclass
 class Site:
-    """`postroom filter` with a pipeline that forwards to `relay`."""
+    """`postroom filter` with a pipeline that forwards to `relay`. `dns`: the port of its resolver, where it asks one."""
 
     root: Path
+    dns: int = 0
 
     def write(self, port: int, do: object, *, relay: dict[str, Any] | None = None, **settings: Any) -> None:
         (self.root / "pipelines").mkdir(exist_ok=True)
@@ -74,6 +75,8 @@ class Site:
             "servers": {"relay": {"url": f"smtp://127.0.0.1:{port}", "tls": "off", **(relay or {})}},
             "defaults": {"server": "relay", "from": "robot@test.example"},
         }
+        if self.dns:
+            written["resolver"] = {"servers": [f"127.0.0.1:{self.dns}"], "timeout": "2s"}
         (self.root / "postroom.yaml").write_text(yaml.safe_dump(written | settings))
 
     def command(self, name: str, *arguments: str) -> list[str]:
@@ -107,5 +110,5 @@ class Site:
 
 
 @pytest.fixture
-def site(tmp_path: Path) -> Site:
-    return Site(tmp_path)
+def site(tmp_path: Path, dns: Dns) -> Site:
+    return Site(tmp_path, dns.port)

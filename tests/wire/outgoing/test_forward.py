@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from servers.dns import Dns
 from servers.sink import Sink
 from servers.smtp import Smtp
 from wire.outgoing.conftest import MESSAGE, Site
@@ -133,8 +134,8 @@ def test_a_process_killed_while_it_waits_for_the_last_answer(site: Site, server:
     assert site.kept == (policy == "hold")
 
 
-def test_two_sites_that_forward_to_each_other_stop(tmp_path: Path, server: Smtp) -> None:
-    here, there = Site(tmp_path / "here"), Site(tmp_path / "there")
+def test_two_sites_that_forward_to_each_other_stop(tmp_path: Path, server: Smtp, dns: Dns) -> None:
+    here, there = Site(tmp_path / "here", dns.port), Site(tmp_path / "there", dns.port)
     for site, other in ((here, "there@b.example"), (there, "here@a.example")):
         site.root.mkdir()
         site.write(server.port, [{"forward": other}])

@@ -1,0 +1,96 @@
+"""A whole Postfix of its own as the next hop: configuration, queue and port are a test's, and it relays all to one server."""
+
+import os
+import pwd
+import shutil
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from servers.ports import free_port
+
+_DAEMONS = Path("/usr/lib/postfix/sbin")
+_QUEUE = (
+    "active", "bounce", "corrupt", "defer", "deferred", "flush", "hold", "incoming", "private", "saved", "trace",
+)  # fmt: skip
+_SERVICES = """\
+127.0.0.1:{port} inet n - n - - smtpd
+cleanup   unix n - n - 0 cleanup
+qmgr      unix n - n 300 1 qmgr
+rewrite   unix - - n - - trivial-rewrite
+bounce    unix - - n - 0 bounce
+defer     unix - - n - 0 bounce
+trace     unix - - n - 0 bounce
+proxymap  unix - - n - - proxymap
+smtp      unix - - n - - smtp
+relay     unix - - n - - smtp
+error     unix - - n - - error
+retry     unix - - n - - error
+anvil     unix - - n - 1 anvil
+scache    unix - - n - 1 scache
+postlog   unix-dgram n - n - 1 postlogd
+"""
+
+
+def is_installed() -> bool:
+    """Its master starts as root only."""
+    return (_DAEMONS / "master").exists() and os.geteuid() == 0
+
+
+@contextmanager
+def relaying(next_port: int) -> Iterator[int]:
+    """The port of one that takes all mail and gives it to the server on `next_port` of 127.0.0.1."""
+    home, port = Path(tempfile.mkdtemp(prefix="postroom-postfix-")), free_port()
+    _configure(home, port, next_port)
+    # It signals its process group when it ends, so that it gets one of its own.
+    process = subprocess.Popen(
+        [_DAEMONS / "master", "-c", home / "etc", "-d"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
+        start_new_session=True,
+    )  # fmt: skip
+    try:
+        _await(process, port, home / "log")
+        yield port
+    finally:
+        process.terminate()
+        process.communicate(timeout=30)
+        shutil.rmtree(home)
+
+
+def _configure(home: Path, port: int, next_port: int) -> None:
+    home.chmod(0o755)
+    owner = pwd.getpwnam("postfix")
+    for name in ("etc", "queue", "queue/pid"):
+        (home / name).mkdir()
+    for name in ("data", "queue/public", *(f"queue/{one}" for one in _QUEUE)):
+        (home / name).mkdir(mode=0o700)
+        os.chown(home / name, owner.pw_uid, -1)
+    settings = {
+        "compatibility_level": "3.6", "queue_directory": home / "queue", "data_directory": home / "data",
+        "daemon_directory": _DAEMONS, "maillog_file": home / "log", "maillog_file_prefixes": home,
+        "inet_interfaces": "127.0.0.1", "inet_protocols": "ipv4", "myhostname": "next.example", "mydestination": "",
+        "mynetworks": "127.0.0.0/8", "smtpd_relay_restrictions": "permit_mynetworks, reject", "alias_maps": "",
+        "relayhost": f"[127.0.0.1]:{next_port}", "smtp_host_lookup": "native", "smtp_tls_security_level": "none",
+        "smtpd_tls_security_level": "none", "default_database_type": "texthash", "local_recipient_maps": "",
+    }  # fmt: skip
+    (home / "etc/main.cf").write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
+    (home / "etc/master.cf").write_text(_SERVICES.format(port=port))
+
+
+def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
+    end = time.monotonic() + 30
+    while True:
+        try:
+            with socket.create_connection(("127.0.0.1", port), 1) as wire:
+                wire.settimeout(1)
+                if wire.recv(4) == b"220 ":
+                    return
+        except OSError:
+            pass
+        if process.poll() is not None or time.monotonic() > end:
+            told = log.read_text() if log.exists() else ""
+            raise RuntimeError(f"Postfix did not start: {told}")
+        time.sleep(0.05)

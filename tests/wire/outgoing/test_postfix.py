@@ -1,0 +1,52 @@
+"""A redirect through a whole Postfix: what it hands on is still what the author signed and what we sealed."""
+
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from servers import postfix
+from servers.dns import Dns
+from servers.signer import Signer
+from servers.smtp import Smtp
+from wire.outgoing.conftest import MESSAGE, Site
+from wire.outgoing.test_dkim import AWKWARD
+
+
+@pytest.fixture
+def next_port(server: Smtp) -> Iterator[int]:
+    if not postfix.is_installed():
+        pytest.skip("needs root and Postfix: apt-get install postfix")
+    with postfix.relaying(server.port) as port:
+        yield port
+
+
+@pytest.mark.parametrize("message", [MESSAGE, AWKWARD], ids=["plain", "awkward"])
+@pytest.mark.parametrize("canonicalization", ["simple/simple", "relaxed/relaxed"])
+def test_signatures_and_seals_survive_a_redirect_through_postfix(
+    site: Site,
+    server: Smtp,
+    next_port: int,
+    dns: Dns,
+    tmp_path: Path,
+    other_dkim: Callable[..., str],
+    message: bytes,
+    canonicalization: str,
+) -> None:
+    dns.text("_dmarc.home.example", "v=DMARC1; p=reject")
+    ours = Signer(tmp_path, dns, "test.example")
+    signed = Signer(tmp_path, dns).signed(message, canonicalization)
+    forward = {"to": "bob@example.net", "arc": True}
+    arc = {"domain": ours.domain, "selector": "s1", "key-file": str(ours.key)}
+    site.write(next_port, [{"authenticate": "dns"}, {"forward": forward}], arc=arc)
+    assert site.filter(signed).returncode == 0
+    end = time.monotonic() + 30
+    while not server.received:
+        assert time.monotonic() < end, "Postfix does not hand it on"
+        time.sleep(0.05)
+    [got] = server.received
+    assert (got.sender, got.recipients) == ("jane@home.example", ["bob@example.net"])
+    assert b"by next.example (Postfix)" in got.content
+    assert other_dkim(got.content, dns.port) == "pass"
+    assert other_dkim(got.content, dns.port, arc=True) == "pass"
