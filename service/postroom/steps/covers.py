@@ -27,6 +27,10 @@ class Cover:
     fields: Sequence[tuple[str, str]] = ()  # further ones on top
 
 
+def message_id(key: str, host: str) -> str:
+    return f"<{key.lower()}@{host}>"
+
+
 def attached(message: Message, cover: Cover) -> Sequence[Chunk]:
     """As message/rfc822, all octets as they came."""
     note = f"The attached message was forwarded by {cover.host}.\r\n"
@@ -58,7 +62,7 @@ def _multipart(message: Message, cover: Cover, parts: Sequence[Sequence[Chunk]],
         ("To", cover.recipient),
         ("Subject", f"Fwd: {message.subject or ''}".strip()),
         ("Date", format_datetime(cover.at)),
-        ("Message-ID", f"<{cover.key.lower()}@{cover.host}>"),
+        ("Message-ID", message_id(cover.key, cover.host)),
         ("Auto-Submitted", "auto-generated"),
         ("MIME-Version", "1.0"),
         ("Content-Type", f'multipart/mixed; boundary="{boundary}"'),

@@ -89,7 +89,8 @@ class ForwardEffect(Effect):
 
     def _chunks(self, letter: Letter, tools: Tools) -> Sequence[bytes | memoryview]:
         now = tools.clock()
-        mark = (traces.FIELD, traces.mark(letter.message, self.to, tools.seal))
+        wrap = None if self.mode == "redirect" else covers.message_id(letter.key, tools.host)
+        mark = (traces.FIELD, traces.mark(letter.message, self.to, tools.seal, wrap))
         if self.mode == "redirect":
             fields = [redirect.received(tools.host, letter.key, now), mark]
             if self.resent:

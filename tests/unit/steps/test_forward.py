@@ -315,3 +315,24 @@ def test_a_bounce_in_a_message_of_ours_stays_one() -> None:
     site = Site()
     site.forward(view=envelope(""), mode="attach", **{"from": "me@example.com"})
     assert site.mail.sender == ""
+
+
+@pytest.mark.parametrize("mode", ["attach", "inline"])
+def test_our_own_mark_stops_a_message_of_ours_that_comes_back(mode: str) -> None:
+    site = Site()
+    site.forward(mode=mode, **{"from": "me@example.com"})
+    [note, _] = site.outcomes(site.content, mode=mode, **{"from": "me@example.com"})
+    assert note == Note("not forwarded: it has been forwarded to this recipient already")
+
+
+@pytest.mark.parametrize("mode", ["attach", "inline"])
+def test_two_sites_that_send_messages_of_theirs_to_each_other_stop(mode: str) -> None:
+    content, rounds = testing.message(), 0
+    while rounds < 10:
+        site = Site(seal=Seal(f"site {rounds % 2}"), host=f"site{rounds % 2}.example")
+        options = {"mode": mode, "to": f"to{rounds}@example.net", "from": "me@example.com"}
+        if site.effects(content, **options)[0].refused:
+            break
+        site.forward(content, letter=testing.letter(content, key=f"K{rounds}" * 13), **options)
+        content, rounds = site.content, rounds + 1
+    assert rounds == 4
