@@ -208,7 +208,7 @@ class Consumer:
         self._thread = threading.Thread(target=self._run, name="consumer", daemon=True)
 
     def start(self) -> None:
-        """Return once it takes tasks. Raises Temporary where the broker does not answer in time."""
+        """Return once it takes tasks, or goes on trying to, as the broker is away. Raises Temporary where it ended."""
         from celery.worker import state
 
         state.should_stop = None
@@ -219,8 +219,8 @@ class Consumer:
         end = time.monotonic() + START_SECONDS
         while self._thread.is_alive() and time.monotonic() < end and not self._ready.wait(0.1):
             pass
-        if not self._ready.is_set():
-            raise Temporary("the queue's worker did not start: is the broker of `queue.url` there?")
+        if not self._thread.is_alive():
+            raise Temporary("the queue's worker did not start: look at the lines above")
 
     @property
     def alive(self) -> bool:

@@ -35,6 +35,7 @@ from postroom.work.claims import Keeper, Labour
 DRAIN = 30.0  # seconds for what was begun
 LAST = 5.0  # seconds for recording what became of the rest
 CALLS = 8  # blocking calls of all desks at a time
+BROKER = 10.0  # seconds between looks for a broker that is away
 TELL = 2.0  # seconds between reports to the ledger
 GLANCE = 0.5  # seconds between looks for what another process has done
 PATIENCE = 2.0  # seconds that a worker waits for a server to answer: other servers want their mail, too
@@ -77,7 +78,7 @@ class Service:
         self.ledger: Ledger = stack.enter_context(open_ledger(settings, state))
         self._spool: Spool = open_spool(settings, state)
         self._app = queue.make_app(settings.queue, self._process)
-        queue.check_broker(self._app, settings.queue)
+        self._broker_known = self._know_broker()
         self._metrics = Metrics(names(config))
         self._bell = queue.Bell(self._app, settings.queue, log, told=self._metrics.rung)
         stack.callback(self._bell.close)
@@ -143,6 +144,8 @@ class Service:
             living.append(self._sweep)
         if self._config.settings.reload == "change":
             living.append(self._follow)
+        if not self._broker_known:
+            living.append(self._await_broker)
         background = [asyncio.create_task(self._lasting(each)) for each in living]
         if self._health is not None:
             self._log.info("service.started", listen=self._health.address)
@@ -155,6 +158,28 @@ class Service:
         self._manager.stopping("finishing what was begun")
         await self._drained(background)
         self._log.info("service.stopped")
+
+    def _know_broker(self) -> bool:
+        """Whether the queue's broker is one that keeps tasks; False where it is away. Raises Permanent.
+
+        One that is away ends nothing: messages are taken meanwhile, and what is due stands in the ledger.
+        """
+        try:
+            queue.check_broker(self._app, self._config.settings.queue)
+        except Temporary as error:
+            self._log.warning("queue.unavailable", reason=str(error))
+            return False
+        return True
+
+    async def _await_broker(self) -> None:
+        """Look at it once it is there."""
+        try:
+            while not await self._loop.run_in_executor(self._calls, self._know_broker):
+                await asyncio.sleep(BROKER)
+        except Permanent as error:
+            self._log.warning("service.failed", reason=str(error))
+            self._stopping.set()
+        await self._stopping.wait()
 
     async def _drained(self, background: Sequence["asyncio.Task[None]"]) -> None:
         tasks = [task for _, task in self._watchers.values()]

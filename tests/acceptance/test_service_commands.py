@@ -150,3 +150,16 @@ def test_watch_and_work_refuse_a_queue_that_nobody_else_can_reach(site: Site, ac
         done = site.run(command)
         assert done.returncode == 1
         assert b"memory://" in done.stderr
+
+
+def test_a_broker_that_is_away_at_the_start_is_waited_for(
+    site: Site, account: str, dovecot: Dovecot, redis: Redis
+) -> None:
+    configured(site, dovecot, account, more=f'queue: {{url: "{redis.url}"}}')
+    redis.kill()
+    with serving(site, "work") as worker, serving(site, "watch") as watcher:
+        until(site, lambda: connected(site))
+        redis.start()
+        dovecot.append(account, b"Subject: one\r\n\r\n")
+        until(site, lambda: moved(site) == 1)
+        assert (worker.poll(), watcher.poll()) == (None, None)

@@ -77,6 +77,11 @@ class Running:
             environment = os.environ | {"SITE": "a secret of this test"}
             self.process = subprocess.Popen(self.command, cwd=self.cwd, stdout=log, stderr=log, env=environment)
 
+    @property
+    def ended(self) -> bool:
+        """Whether it is gone without having been asked."""
+        return self.process is not None and self.process.poll() is not None
+
     def kill(self) -> None:
         assert self.process is not None
         self.process.kill()
@@ -119,6 +124,7 @@ def survive(processes: Sequence[Running | Redis], finished: "Finished", seed: in
     while kills < KILLS or not finished():
         assert time.monotonic() < end, f"seed {seed}: {finished.standing()}"
         threading.Event().wait(chance.uniform(0.05, 1.5) if kills < KILLS else 0.2)
+        assert not [one for one in processes if isinstance(one, Running) and one.ended], "nothing ends by itself"
         if kills < KILLS:
             victim = chance.choice(list(processes))
             victim.kill()
