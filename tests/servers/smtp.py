@@ -55,6 +55,10 @@ class Smtp:
         found = self._matched(self.answers, command)
         return self.answers[found] if found else default
 
+    def takes(self, end: str) -> bool:
+        """Whether the answer to the end of a message is not a refusal; it may be lost all the same."""
+        return self.answers.get(self._matched(self.answers, end), "2").startswith("2")
+
     def _matched(self, known: "dict[str, str] | set[str]", command: str) -> str:
         return max((one for one in known if command.startswith(one)), key=len, default="")
 
@@ -69,8 +73,9 @@ def serving(path: Path | None = None, at: tuple[str, int] = ("127.0.0.1", 0), **
 
         def handle(self) -> None:
             made.connections += 1
-            with contextlib.suppress(OSError, EOFError):
-                _Talk(made, self).run()
+            talk = _Talk(made, self)
+            with contextlib.closing(talk), contextlib.suppress(OSError, EOFError):
+                talk.run()
 
     server: socketserver.BaseServer
     if path is None:
@@ -138,17 +143,24 @@ class _Talk:
             raise EOFError
         return str(line.decode().rstrip("\r\n"))
 
+    def close(self) -> None:
+        """Also what STARTTLS has put around the connection."""
+        self.file.close()
+        self.socket.close()
+
     def say(self, command: str, default: str, more: str = "") -> int:
         text = self.server.answer(command, default)
         if text is None:
             self.hang_up()
         assert text is not None
+        return self.send(text, more)
+
+    def send(self, text: str, more: str = "") -> int:
         self.socket.sendall("".join(f"{line}\r\n" for line in text.split("\n")).encode() + more.encode())
         return int(text[:3]) if text[:3].isdigit() else 0
 
     def hang_up(self) -> None:
-        self.socket.close()
-        self.file.close()
+        self.close()
         raise EOFError
 
     def hello(self, command: str) -> None:
@@ -188,10 +200,10 @@ class _Talk:
         taken = Received(self.sender or "", self.recipients, content, raw)
         for one in self.recipients if self.server.lmtp else [""]:
             end = f". {one}".strip()
-            # Before the answer: who has it may look at once.
-            self.server.received.append(taken)
-            if self.say(end, "250 2.0.0 ok: queued as 4F1B2C" if self.recipients else "554 5.5.1 no") >= 300:
-                self.server.received.remove(taken)
+            if self.recipients and self.server.takes(end):
+                # Before the answer: who has it may look at once.
+                self.server.received.append(taken)
+            self.say(end, "250 2.0.0 ok: queued as 4F1B2C" if self.recipients else "554 5.5.1 no")
         self.sender, self.recipients = None, []
 
     # Who logs in.
