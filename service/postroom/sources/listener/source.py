@@ -18,7 +18,7 @@ from postroom.sources.listener.terms import Terms
 from postroom.sources.listener.wire import BUFFER, Wire
 
 _HOLD: Final = 30.0  # seconds that a client waits for space, or for TLS; it gives up after two minutes at the earliest
-_DRAIN: Final = 20.0  # seconds for what was begun
+_DRAIN: Final = 12.0  # seconds for what was begun; the service waits 15 for its mailboxes
 _PLANNING: Final = 60.0  # seconds
 
 
