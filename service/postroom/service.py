@@ -27,6 +27,7 @@ from postroom.settings import Settings, load, load_pipelines
 from postroom.spool import Spool
 from postroom.sweeper import PAUSE, Sweeper, swept
 from postroom.systemd import Manager
+from postroom.tally import Tally
 from postroom.transports import process
 from postroom.watch import Leases, Watcher
 from postroom.work import Seat, Worker
@@ -111,6 +112,9 @@ class Service:
             tools=self._tools,
             pipelines=self._pipelines,
             home=self._home,
+            tally=Tally(state / "planning"),
+            log=log,
+            crashes=settings.retry.crashes,
             plugins=settings.plugins,
             meter=self._metrics,
         )
