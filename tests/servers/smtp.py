@@ -8,7 +8,7 @@ import socketserver
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -45,6 +45,7 @@ class Smtp:
     logins: list[str] = field(default_factory=list)
     connections: int = 0
     port: int = 0
+    hold: Callable[[Received], object] = lambda _: None  # called before the answer to a message
 
     def answer(self, command: str, default: str) -> str | None:
         """None: hang up."""
@@ -198,6 +199,7 @@ class _Talk:
         raw = b"".join(lines[1:])
         content = (b"\r\n" + raw[:-3]).replace(b"\r\n..", b"\r\n.")[2:]
         taken = Received(self.sender or "", self.recipients, content, raw)
+        self.server.hold(taken)
         for one in self.recipients if self.server.lmtp else [""]:
             end = f". {one}".strip()
             if self.recipients and self.server.takes(end):
