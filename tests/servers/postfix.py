@@ -34,6 +34,7 @@ error     unix - - n - - error
 retry     unix - - n - - error
 anvil     unix - - n - 1 anvil
 scache    unix - - n - 1 scache
+tlsmgr    unix - - n 1000? 1 tlsmgr
 postlog   unix-dgram n - n - 1 postlogd
 """
 
@@ -44,10 +45,18 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def relaying(next_port: int, over: Literal["smtp", "lmtp"] = "smtp") -> Iterator[int]:
-    """The port of one that takes all mail and gives it to the server on `next_port` of 127.0.0.1."""
+def relaying(
+    next_port: int, over: Literal["smtp", "lmtp"] = "smtp", certificate: tuple[Path, Path] | None = None
+) -> Iterator[int]:
+    """The port of one that takes all mail and gives it to the server on `next_port` of 127.0.0.1. With a certificate and
+    its key it takes mail over TLS only."""
     home, port = Path(tempfile.mkdtemp(prefix="postroom-postfix-")), free_port()
-    _configure(home, port, f"{over}:[127.0.0.1]:{next_port}" if over == "smtp" else f"lmtp:inet:127.0.0.1:{next_port}")
+    _configure(
+        home,
+        port,
+        certificate,
+        f"{over}:[127.0.0.1]:{next_port}" if over == "smtp" else f"lmtp:inet:127.0.0.1:{next_port}",
+    )
     # It signals its process group when it ends, so that it gets one of its own.
     process = subprocess.Popen(
         [_DAEMONS / "master", "-c", home / "etc", "-d"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -62,7 +71,7 @@ def relaying(next_port: int, over: Literal["smtp", "lmtp"] = "smtp") -> Iterator
         shutil.rmtree(home)
 
 
-def _configure(home: Path, port: int, next_hop: str) -> None:
+def _configure(home: Path, port: int, certificate: tuple[Path, Path] | None, next_hop: str) -> None:
     home.chmod(0o755)
     owner = pwd.getpwnam("postfix")
     for name in ("etc", "queue", "queue/pid"):
@@ -80,6 +89,9 @@ def _configure(home: Path, port: int, next_hop: str) -> None:
         # What is to be tried again is so within a test's patience.
         "queue_run_delay": "2s", "minimal_backoff_time": "1s", "maximal_backoff_time": "2s",
     }  # fmt: skip
+    if certificate is not None:
+        chain, key = certificate
+        settings |= {"smtpd_tls_security_level": "encrypt", "smtpd_tls_cert_file": chain, "smtpd_tls_key_file": key}
     (home / "etc/main.cf").write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
     (home / "etc/master.cf").write_text(_SERVICES.format(port=port))
 
