@@ -186,7 +186,7 @@ class Worker:
             told = describe(error)
             self.ledger.postponed(claim, told, now + delay(self.retry, row.tries))
             raise Postponed(f"it cannot be planned now: {told}") from error
-        self.meter.planned(made, view.message.layout_defects)
+        self.meter.planned(made, view.message.known_defects)
         tasks = [Task(record=record(planned), effect=planned.effect) for planned in made.effects]
         return Job(claim=claim, plan=made, planned_at=now, raw=raw, home=home, tasks=tasks, fresh=True, settles=settles)
 
