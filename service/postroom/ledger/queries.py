@@ -8,7 +8,7 @@ from sqlalchemy import bindparam, func, or_, select
 from postroom.ledger.columns import clean, indexed, moment
 from postroom.ledger.database import Database, Now
 from postroom.ledger.reading import EFFECT, LISTED, effect_row, row
-from postroom.ledger.rows import OPEN, Counts, Cursor, EffectState, Query, Row, Shown, State
+from postroom.ledger.rows import OPEN, Counts, Cursor, EffectState, Origin, Query, Row, Shown, State
 from postroom.ledger.tables import blob, cursor, effect, message
 
 _CONTENTS = select(blob.c.name, blob.c.bytes).where(
@@ -66,6 +66,16 @@ def known_blobs(database: Database, names: Collection[str]) -> frozenset[str]:
     """Which of the names have a row; the spool may collect the others."""
     with database.reading() as connection:
         return frozenset(connection.scalars(select(blob.c.name).where(blob.c.name.in_(names))))
+
+
+def origins(database: Database, effects: Collection[str]) -> Mapping[str, Origin]:
+    """Whose effects these are, by their keys."""
+    finding = select(effect.c.key, message.c.mailbox, message.c.source_key).join(
+        message, message.c.id == effect.c.message
+    )
+    with database.reading() as connection:
+        found = connection.execute(finding.where(effect.c.key.in_(effects)))
+        return {one.key: Origin(one.mailbox, one.source_key) for one in found}
 
 
 def find_cursor(database: Database, mailbox: str, folder: str) -> Cursor | None:
