@@ -1,10 +1,9 @@
 """What workers elsewhere have done is in the ledger: looked for often while they have work of ours, else seldom."""
 
 import asyncio
-from collections.abc import Callable, Collection
+from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 
-from postroom.desk import Office
 from postroom.errors import PostroomError
 
 QUICK, SLOW = 0.02, 0.5  # seconds between looks
@@ -13,11 +12,20 @@ SHARE = 8  # a look costs so much less than the time to the next
 
 
 class Glances:
-    """Wakes the mailboxes that have something to settle."""
+    """`look` finds the mailboxes that have something to settle; these are woken."""
 
-    def __init__(self, office: Office, wake: Callable[[Collection[str]], None]) -> None:
-        self._office = office
+    def __init__(
+        self,
+        look: Callable[[], Awaitable[Collection[str]]],
+        wake: Callable[[Collection[str]], None],
+        *,
+        quick: float = QUICK,
+        slow: float = SLOW,
+    ) -> None:
+        self._look = look
         self._wake = wake
+        self._quick = quick
+        self._slow = slow
         self._loop = asyncio.get_running_loop()
         self._hurried = asyncio.Event()
 
@@ -28,22 +36,19 @@ class Glances:
 
     async def run(self) -> None:
         """Look until cancelled."""
-        wait, took = SLOW, 0.0
+        wait, took = self._slow, 0.0
         while True:
             if await self._is_hurried(wait):
-                wait = QUICK
-                await asyncio.sleep(max(QUICK, took * SHARE))
+                wait = self._quick
+                await asyncio.sleep(max(self._quick, took * SHARE))
             began = self._loop.time()
-            await self._look()
+            with suppress(PostroomError):
+                self._wake(await self._look())
             took = self._loop.time() - began
-            wait = max(min(wait * GROWTH, SLOW), took * SHARE)
-
-    async def _look(self) -> None:
-        with suppress(PostroomError):
-            self._wake(await self._office.call(self._office.ledger.unsettled_mailboxes))
+            wait = max(min(wait * GROWTH, self._slow), took * SHARE)
 
     async def _is_hurried(self, seconds: float) -> bool:
-        """Whether work began within that time, for which this waits."""
+        """Whether workers were told within that time, for which this waits."""
         try:
             async with asyncio.timeout(seconds):
                 await self._hurried.wait()

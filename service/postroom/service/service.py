@@ -116,7 +116,7 @@ class Service:
         self._labour = Labour(worker, keeper, self._seats.seat, self._worked)
         self._consumer = queue.Consumer(self._app, settings.queue) if works else None
         self._mailboxes = Mailboxes(watches, log)
-        self._glances = Glances(self._office(), self._mailboxes.wake)
+        self._glances = Glances(self._unsettled, self._mailboxes.wake)
         self._sweeper = self._sweeping(config)
         self.late = False  # an effect goes on that would not end
         self._started = False
@@ -254,6 +254,9 @@ class Service:
             except Exception as error:
                 self._log.warning("service.failed", reason=f"unexpected {type(error).__name__}")
             await asyncio.sleep(ANEW)
+
+    async def _unsettled(self) -> Collection[str]:
+        return await self._loop.run_in_executor(self._calls, self.ledger.unsettled_mailboxes)
 
     async def _sweep(self) -> None:
         while True:
