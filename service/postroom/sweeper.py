@@ -76,7 +76,7 @@ class Sweeper:
         together = [number for number, alone in due.items() if not alone]
         groups += [together[start : start + self._batch] for start in range(0, len(together), self._batch)]
         for group in groups:
-            if not self._bell.ring_again(group, reason="sweep"):
+            if not self._bell.ring_again(group):
                 break
         return len(due)
 

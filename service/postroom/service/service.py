@@ -13,7 +13,7 @@ from pathlib import Path
 from postroom import queue
 from postroom.app import make_tools, open_ledger, open_spool, secrets_of
 from postroom.desk import Office
-from postroom.errors import Permanent, Temporary
+from postroom.errors import Permanent, PostroomError, Temporary
 from postroom.foresight import Foresight
 from postroom.health import Pulse
 from postroom.intake import Intake
@@ -26,6 +26,7 @@ from postroom.service.glances import Glances
 from postroom.service.mailboxes import Mailboxes
 from postroom.service.probes import listening
 from postroom.service.seats import Ours, Seats
+from postroom.service.threads import attend
 from postroom.spool import Spool
 from postroom.sweeper import PAUSE, Sweeper, swept
 from postroom.systemd import Manager
@@ -38,6 +39,7 @@ LAST = 5.0  # seconds for recording what became of the rest
 CALLS = 8  # blocking calls of all desks at a time
 BROKER = 10.0  # seconds between looks for a broker that is away
 ANEW = 2.0  # seconds until something in the background that ended in an error begins anew
+ATTENTION = 1.0  # seconds between looks whether the worker still takes tasks
 PATIENCE = 2.0  # seconds that a worker waits for a server to answer: other servers want their mail, too
 
 
@@ -60,6 +62,8 @@ class Service:
         self._log = log
         self._stopping = asyncio.Event()
         self._loop = asyncio.get_running_loop()
+        self._failure: PostroomError | None = None
+        attend(self._fail, log, stack)
         self._owner = Owner.current()
         self._manager = Manager()
         self._metrics = Metrics(config.names)
@@ -133,7 +137,8 @@ class Service:
         )
 
     async def run(self, ready: Callable[[], None]) -> None:
-        """Work until a signal comes, then drain."""
+        """Work until a signal comes, then drain. Raises Temporary where it cannot go on and has drained: a supervisor
+        is to start it anew; Permanent where that would not help."""
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stopping.set)
         self._loop.add_signal_handler(signal.SIGHUP, lambda: self._loop.create_task(self._files.reload()))
@@ -153,6 +158,8 @@ class Service:
         self._manager.stopping("finishing what was begun")
         await self._drained(background)
         self._log.info("service.stopped")
+        if self._failure is not None:
+            raise self._failure
 
     def _living(self) -> list[Callable[[], Awaitable[None]]]:
         """What goes on in the background until the end."""
@@ -160,7 +167,8 @@ class Service:
             self._glances.run,
             partial(self._mailboxes.report, self._office()),
             self._pulse.run,
-            partial(self._manager.keep_alive, lambda: self._worker_gone() is None),
+            self._manager.keep_alive,
+            self._attend,
             partial(self._files.follow, always=self._settings.reload == "change"),
         ]
         if self._consumer is not None:
@@ -187,9 +195,7 @@ class Service:
             while not await self._loop.run_in_executor(self._calls, self._know_broker):
                 await asyncio.sleep(BROKER)
         except Permanent as error:
-            self._log.warning("service.failed", reason=str(error))
-            self._stopping.set()
-        await self._stopping.wait()
+            self._fail(error)
 
     async def _drained(self, background: Sequence["asyncio.Task[None]"]) -> None:
         tasks = self._mailboxes.end()
@@ -244,7 +250,20 @@ class Service:
         with suppress(RuntimeError):  # the loop is closed: nobody waits any more
             self._loop.call_soon_threadsafe(self._mailboxes.wake, mailboxes)
 
+    def _fail(self, error: PostroomError | str) -> None:
+        """It cannot go on."""
+        self._failure = self._failure or (Temporary(error) if isinstance(error, str) else error)
+        self._log.warning("service.failed", reason=str(error))
+        with suppress(RuntimeError):  # the loop is closed: it ends anyway
+            self._loop.call_soon_threadsafe(self._stopping.set)
+
     # In the background.
+
+    async def _attend(self) -> None:
+        """Celery's worker ends without an error, too."""
+        while (reason := self._worker_gone()) is None:
+            await asyncio.sleep(ATTENTION)
+        self._fail(reason)
 
     async def _lasting(self, work: Callable[[], Awaitable[None]]) -> None:
         """Begin anew what ended in an error: a bug of ours, and nobody else would notice."""
