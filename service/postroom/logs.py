@@ -40,6 +40,7 @@ Event = Literal[
     "spool.short",
     "ledger.locked",
     "config.loaded",
+    "config.outdated",
     "config.refused",
     "service.failed",
     "service.late",

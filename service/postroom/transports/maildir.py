@@ -3,7 +3,7 @@ repeat.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,12 @@ LETTERS: Final = {
     "\\draft": "D", "\\flagged": "F", "$forwarded": "P", "\\answered": "R", "\\seen": "S", "\\deleted": "T",
 }  # fmt: skip
 BLOCK: Final = 1 << 18
+NEW_FOLDERS: Final = 100  # made in one mailbox within a day: their names can come from messages
 Chunks = Sequence[bytes | memoryview]
+
+
+def _nothing() -> None:
+    """Any number may be made."""
 
 
 def holds(flag: str) -> bool:
@@ -56,18 +61,19 @@ def deliver(
     again: bool = True,
     seen: bool = False,
     publish: Publish = publishing.publish,
+    spend: Callable[[], None] = _nothing,
 ) -> bool:
     """Put a message into a Maildir; False where an earlier try had put it there already.
 
     The name holds `key`, so that a repeated delivery finds the first one's work, in whatever state a mail
     reader has left it; `again`: whether there can have been one. `root`: the Maildir++ whose folder
     `directory` is. `seen`: it is no new mail, and lies in `cur` even without flags. `publish`: how
-    it gets its name; later, where it is to be done for many together. Line ends become LF where the message has CRLF
-    throughout. Raises Temporary, and Permanent where the folder is missing and not to be created;
-    both name `root`, since a folder may be named after what a message says.
+    it gets its name; later, where it is to be done for many together. `spend`: as `prepare` has it. Line ends become
+    LF where the message has CRLF throughout. Raises Temporary, and Permanent where the folder is missing and not to
+    be created; both name `root`, since a folder may be named after what a message says.
     """
     with explained(root or directory):
-        prepare(directory, create=create, root=root)
+        prepare(directory, create=create, root=root, spend=spend)
         if again and _found(directory, key):
             return False
         name = f"{int(received.timestamp())}.{key}.{host_part(host)}"
@@ -85,14 +91,16 @@ def letters_of(flags: Iterable[str]) -> str:
     return "".join(sorted({LETTERS[flag.lower()] for flag in flags if holds(flag)}))
 
 
-def prepare(directory: Path, *, create: bool, root: Path | None) -> None:
-    """Make what is missing of a Maildir, or of a folder of `root`. Raises OSError, and Permanent where it is not to
-    be created."""
+def prepare(directory: Path, *, create: bool, root: Path | None, spend: Callable[[], None] = _nothing) -> None:
+    """Make what is missing of a Maildir, or of a folder of `root`. `spend`: called before such a folder is made, to
+    raise where there are to be no more. Raises OSError, and Permanent where it is not to be created."""
     if (directory / "new").is_dir() and (directory / "tmp").is_dir() and (directory / "cur").is_dir():
         return
     if not create and not directory.is_dir():
         raise Permanent(f"{root or directory}: there is no such folder, and it is not to be created")
     if root is not None and directory != root:
+        if not directory.is_dir():
+            spend()
         prepare(root, create=True, root=None)
     for sub in ("tmp", "cur", "new"):  # new last: whoever looks for it finds a whole Maildir
         make_directories(directory / sub)
