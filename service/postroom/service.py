@@ -22,6 +22,7 @@ from postroom.logs import Log
 from postroom.metrics.prometheus import Metrics, Names
 from postroom.metrics.standing import Questions
 from postroom.pipeline.pipeline import Pipeline
+from postroom.pipeline.tools import ScannerName
 from postroom.pipeline.view import Home
 from postroom.settings import Settings, load, load_pipelines
 from postroom.spool import Spool
@@ -89,6 +90,7 @@ class Service:
             make_tools(settings, state, self.ledger, patience=PATIENCE),
             stepped=self._metrics.step,
             replied=self._metrics.smtp_reply,
+            away=self._scanner_away,
             answers=False,  # whoever brought a message has heard that it is ours
         )
         self._secrets = secrets_of(settings, state)
@@ -261,6 +263,10 @@ class Service:
 
     def _home(self, mailbox: str, arrival: Arrival) -> Home:
         return home(self._config.settings.mailboxes[mailbox], arrival.store)
+
+    def _scanner_away(self, scanner: ScannerName, reason: str) -> None:
+        self._metrics.away(scanner)
+        self._log.warning("scanner.away", scanner=scanner, reason=reason)
 
     def _worked(self, mailboxes: Collection[str]) -> None:
         self._bell.answered()
