@@ -33,6 +33,7 @@ Event = Literal[
     "mailbox.lease",
     "mailbox.learned",
     "mailbox.unlearned",
+    "scanner.away",
     "queue.unavailable",
     "work.failed",
     "sweep.done",
@@ -59,6 +60,7 @@ class Fields(TypedDict, total=False):
     message: int  # its number in the ledger
     effect: str  # its key
     word: str
+    scanner: str
     code: int
     count: int  # messages
     seconds: float
