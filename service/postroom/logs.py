@@ -18,6 +18,7 @@ Format = Literal["auto", "json", "console"]
 
 Event = Literal[
     "message.planned",
+    "message.unplanned",
     "message.done",
     "message.dead",
     "message.settled",
