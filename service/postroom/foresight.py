@@ -89,7 +89,7 @@ class Foresight:
             made = plan(self.pipelines(arrival.pipeline), arrival.pipeline, view, self.tools)
             for planned in made.effects:  # one that could not be read back must not get into the ledger
                 steps.effect(planned.effect.word, self.plugins)
-            self.meter.planned(made, view.message.layout_defects)
+            self.meter.planned(made, view.message.known_defects)
             return made
 
     @contextmanager

@@ -14,7 +14,6 @@ import pytest
 from contract.shop import Quiet
 from postroom.ledger import Arrival, Batch, Lease, Ledger, Owner, Query, Recorded, Retained, Retention
 from postroom.ledger.statements import sql
-from postroom.metrics import Ring
 from postroom.queue import Bell, make_app
 from postroom.settings.model import Queue
 from postroom.spool import Spool
@@ -31,9 +30,9 @@ class Rings(Bell):
         super().__init__(make_app(settings, lambda ids: None), settings, Quiet(), told=lambda reason, number: None)
         self.groups: list[list[int]] = []
 
-    def ring_again(self, ids: Sequence[int], *, reason: Ring) -> bool:
+    def ring_again(self, ids: Sequence[int]) -> bool:
         self.groups.append(list(ids))
-        return super().ring_again(ids, reason=reason)
+        return super().ring_again(ids)
 
 
 @dataclass

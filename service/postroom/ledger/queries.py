@@ -8,7 +8,7 @@ from postroom.ledger.claims import HELD, OPEN
 from postroom.ledger.columns import clean, indexed, moment
 from postroom.ledger.database import Database
 from postroom.ledger.reading import EFFECT, LISTED, effect_row, row
-from postroom.ledger.rows import Counts, Cursor, Query, Row, Shown, State
+from postroom.ledger.rows import Counts, Cursor, Origin, Query, Row, Shown, State
 from postroom.ledger.statements import sql
 
 _SHOW = sql(f"SELECT {LISTED}, plan FROM message WHERE id = :id")
@@ -20,6 +20,10 @@ _DUE = sql(f"""
 """)
 _CONTENTS = sql("SELECT name, bytes FROM blob WHERE name IN :names AND bytes IS NOT NULL")
 _BLOBS = sql("SELECT name FROM blob WHERE name IN :names")
+_ORIGINS = sql("""
+    SELECT effect.key, message.mailbox, message.source_key
+    FROM effect JOIN message ON message.id = effect.message WHERE effect.key IN :keys
+""")
 _CURSOR = sql("""
     SELECT folder, uidvalidity, next, reconciled_at FROM cursor WHERE mailbox = :mailbox AND folder = :folder
 """)
@@ -79,6 +83,13 @@ def known_blobs(database: Database, names: Collection[str]) -> frozenset[str]:
     """Which of the names have a row; the spool may collect the others."""
     with database.reading() as connection:
         return frozenset(connection.column("name", _BLOBS, names=names))
+
+
+def origins(database: Database, effects: Collection[str]) -> Mapping[str, Origin]:
+    """Whose effects these are, by their keys."""
+    with database.reading() as connection:
+        found = connection.rows(_ORIGINS, keys=effects)
+        return {each["key"]: Origin(each["mailbox"], each["source_key"]) for each in found}
 
 
 def find_cursor(database: Database, mailbox: str, folder: str) -> Cursor | None:

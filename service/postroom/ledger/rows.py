@@ -76,6 +76,14 @@ class Arrival:
     foreseen: "Foreseen | None" = None
 
 
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """The message that an effect belongs to."""
+
+    mailbox: str
+    source_key: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cursor:
     """How far a folder of a mailbox has been recorded; stored with the batch that went so far."""

@@ -167,7 +167,9 @@ class MaildirMailbox(Mailbox):
 
     url: urls.MaildirUrl = Field(description="`maildir:` and the directory.")
     start: Literal["now", "all"] = Field(default="now", description="`all`: messages that lie there already, too.")
-    create: bool = Field(default=True, description="Folders that `move` and `copy` name are made when missing.")
+    create: bool = Field(
+        default=True, description="Folders that `move` and `copy` name are made when missing, at most 100 a day."
+    )
     rewrite: bool = Field(default=False, description="An edited message that stays replaces the original.")
     handled: Handled = Field(default="leave", description="What becomes of a message that lives elsewhere now.")
     keep_on_server: KeepOnServer = Field(default=False, description="How long a message that is gone stays first.")
@@ -273,7 +275,9 @@ class ImapMailbox(Account):
         default=("INBOX",), description="Folders to watch; pipelines tell them apart by the condition `folder`."
     )
     rewrite: bool = Field(default=False, description="An edited message that stays or moves replaces the original.")
-    create: bool = Field(default=True, description="Folders that `move` and `copy` name are made when missing.")
+    create: bool = Field(
+        default=True, description="Folders that `move` and `copy` name are made when missing, at most 100 a day."
+    )
     max_connections: int = Field(default=4, ge=1, le=100, description="Shared by the folders of this mailbox.")
     handled: Handled = Field(default="leave", description="What becomes of a message that lives elsewhere now.")
     learn: Learning | None = Field(

@@ -12,6 +12,7 @@ from postroom.pipeline.resolving import Resolver
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Auth, Facts, View
+from postroom.steps.scanning import asking
 from postroom.steps.trust import trusted, written
 
 
@@ -69,8 +70,13 @@ class AuthenticateStep(Step):
         resolver = tools.resolver()
         came = origin(view.message, view.prefix, view.envelope.sender, tools.trust)
         found = examine(view, came, resolver)
-        if found.unanswered and self.on_error == "later":
-            _ask_anything(resolver, tools)
+        if found.unanswered:
+            try:
+                with asking("dns", tools):
+                    _ask_anything(resolver, tools)
+            except Temporary:
+                if self.on_error == "later":
+                    raise
         yield from map(Note, found.told())
         yield Fact(Facts(auth=found.auth))
 

@@ -22,7 +22,7 @@ from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Envelope, Home, View
 from postroom.settings.model import Retry
 from postroom.spool import Spool
-from postroom.work.job import Job, Raw, Seat, Task, Verdict, delay, describe, record, reply_in
+from postroom.work.job import Job, Raw, Seat, Task, Verdict, describe, record, reply_in, waiting
 from postroom.work.performer import Performer
 from postroom.work.recent import Recent
 
@@ -122,7 +122,7 @@ class Worker:
             told = describe(error)
             self.log.warning("effect.later", mailbox=row.mailbox, message=claim.id)
             with suppress(Fenced):
-                self.ledger.postponed(claim, told, self.tools.clock() + delay(self.retry, row.tries))
+                self.ledger.postponed(claim, told, self.tools.clock() + waiting(self.retry, row.tries, error))
             return None
 
     def _together(self, jobs: list[Job], store: Callable[[list[Job]], None]) -> list[Job]:
@@ -184,9 +184,9 @@ class Worker:
                 steps.effect(planned.effect.word, self.plugins)
         except Exception as error:  # a scanner that is away, a rule that is broken by now: the message waits
             told = describe(error)
-            self.ledger.postponed(claim, told, now + delay(self.retry, row.tries))
+            self.ledger.postponed(claim, told, now + waiting(self.retry, row.tries, error))
             raise Postponed(f"it cannot be planned now: {told}") from error
-        self.meter.planned(made, view.message.layout_defects)
+        self.meter.planned(made, view.message.known_defects)
         tasks = [Task(record=record(planned), effect=planned.effect) for planned in made.effects]
         return Job(claim=claim, plan=made, planned_at=now, raw=raw, home=home, tasks=tasks, fresh=True, settles=settles)
 
