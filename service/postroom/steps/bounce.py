@@ -1,11 +1,12 @@
 """The effect `bounce`: what a pure relay tells a sender whose message went nowhere (RFC 3464).
 
-No step names it. The worker makes one where another effect failed for good, and nothing was delivered or kept. It goes
-only to a sender for whom somebody stands (`steps.voucher`): to anybody else it would be spam of our making.
+No step names it. The worker makes one where forwarding failed for good, or nobody heard that the message is rejected,
+and nothing was delivered or kept. It goes only to a sender for whom somebody stands (`steps.voucher`): to anybody else
+it would be spam of our making.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from email.utils import format_datetime
 from typing import ClassVar
 
@@ -16,6 +17,8 @@ from postroom.model import Model
 from postroom.pipeline.outcome import Effect, Letter, Receipt
 from postroom.pipeline.outgoing import Mail
 from postroom.pipeline.tools import Tools
+from postroom.steps.forward import ForwardEffect
+from postroom.steps.reject import RejectEffect
 from postroom.steps.voucher import vouched
 
 _STATUS = re.compile(r"\b5\.\d{1,3}\.\d{1,3}\b")
@@ -112,6 +115,20 @@ class BounceEffect(Effect):
         about = [("Reporting-MTA", f"dns; {host}"), ("Arrival-Date", format_datetime(letter.received))]
         blocks = [_fields(about), *(_fields(one.fields) for one in self.failures)]
         return b"\r\n".join(blocks)
+
+
+def report(died: Iterable[tuple[Effect, str]], sender: str, recipients: Sequence[str]) -> BounceEffect | None:
+    """For effects that failed for good, with why; None: there is nothing to tell. `recipients`: of the message."""
+    server, failures = "", []
+    for effect, error in died:
+        match effect:
+            case ForwardEffect() if effect.to:
+                failures.append(Failure(recipient=effect.to, reason=error))
+                server = server or effect.server
+            case RejectEffect() if effect.server:
+                failures += [Failure(recipient=one, reason=f"550 {effect.target}") for one in recipients]
+                server = server or effect.server
+    return BounceEffect(to=sender, server=server, failures=tuple(failures)) if failures else None
 
 
 def _header(message: Message) -> bytes:

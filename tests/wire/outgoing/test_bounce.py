@@ -2,6 +2,7 @@
 
 import contextlib
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -52,9 +53,15 @@ class Relay:
 
 
 @pytest.fixture
-def relay(tmp_path: Path, server: Smtp, dns: Dns) -> Iterator[Relay]:
+def do() -> object:
+    """What its rule does."""
+    return [{"forward": "bob@example.net"}, "discard"]
+
+
+@pytest.fixture
+def relay(tmp_path: Path, server: Smtp, dns: Dns, do: object) -> Iterator[Relay]:
     (tmp_path / "pipelines").mkdir()
-    rules = {"rules": [{"name": "all", "do": [{"forward": "bob@example.net"}, "discard"]}]}
+    rules = {"rules": [{"name": "all", "do": do}]}
     (tmp_path / "pipelines" / "main.yaml").write_text(yaml.safe_dump(rules))
     mailbox = {"url": "lmtp+unix:l.sock", "pipeline": "main", "store": "none", "recipients": [{"to": "*"}]}
     written = {
@@ -75,7 +82,7 @@ def relay(tmp_path: Path, server: Smtp, dns: Dns) -> Iterator[Relay]:
         worker = Worker(
             ledger=ledger,
             spool=open_spool(settings, settings.state_of()),
-            tools=make_tools(settings, settings.state_of(), ledger),
+            tools=replace(make_tools(settings, settings.state_of(), ledger), answers=False),
             pipelines=lambda _: known,
             retry=settings.retry,
             log=log,
@@ -146,6 +153,29 @@ def test_a_changed_message_is_no_ones(relay: Relay, server: Smtp, signed: Callab
     refuse(server)
     assert relay.take(signed(MESSAGE).replace(b"Lunch", b"Dinner")) == "dead"
     assert server.received == []
+
+
+@pytest.mark.parametrize("do", [[{"subject": {"prefix": "[x] "}}, {"forward": "bob@example.net"}, "discard"]])
+def test_a_signature_counts_that_our_own_rules_broke(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]
+) -> None:
+    refuse(server)
+    assert relay.take(signed(MESSAGE)) == "dead"
+    [bounce] = server.received
+    assert b"\r\nSubject: Sunday\r\n" in bounce.content
+
+
+@pytest.mark.parametrize("do", [[{"reject": {"text": "no {{ subject }} here", "code": "5.7.7"}}]])
+def test_a_rejection_that_nobody_heard_is_reported(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]
+) -> None:
+    assert relay.take(signed(MESSAGE)) == "dead"
+    [bounce] = server.received
+    assert (bounce.sender, bounce.recipients) == ("", [SENDER])
+    assert b"Final-Recipient: rfc822; you@home.example\r\nAction: failed\r\nStatus: 5.7.7\r\n" in bounce.content
+    assert b"Diagnostic-Code: smtp; 550 5.7.7 no Sunday here\r\n" in bounce.content
+    assert relay.take(MESSAGE, "eve@evil.example") == "dead"
+    assert len(server.received) == 1
 
 
 # SPF, by the address that the client had.
