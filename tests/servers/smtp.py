@@ -36,6 +36,7 @@ class Smtp:
     extensions: tuple[str, ...] = EXTENSIONS
     lmtp: bool = False
     tls: ssl.SSLContext | None = None
+    implicit: bool = False  # TLS begins with the connection
     answers: dict[str, str] = field(default_factory=dict)  # with what
     lost: set[str] = field(default_factory=set)  # the connection ends without an answer
     silent: set[str] = field(default_factory=set)  # nobody answers
@@ -74,8 +75,7 @@ def serving(path: Path | None = None, at: tuple[str, int] = ("127.0.0.1", 0), **
 
         def handle(self) -> None:
             made.connections += 1
-            talk = _Talk(made, self)
-            with contextlib.closing(talk), contextlib.suppress(OSError, EOFError):
+            with contextlib.suppress(OSError, EOFError), contextlib.closing(_Talk(made, self)) as talk:
                 talk.run()
 
     server: socketserver.BaseServer
@@ -103,8 +103,10 @@ class _Talk:
     def __init__(self, server: Smtp, handler: socketserver.StreamRequestHandler) -> None:
         self.server = server
         self.socket = handler.request
-        self.file = handler.request.makefile("rb")
-        self.encrypted = False
+        self.encrypted = server.implicit
+        if server.implicit and server.tls is not None:
+            self.socket = server.tls.wrap_socket(self.socket, server_side=True)
+        self.file = self.socket.makefile("rb")
         self.sender: str | None = None
         self.recipients: list[str] = []
 
@@ -142,7 +144,7 @@ class _Talk:
         line = self.file.readline()
         if not line:
             raise EOFError
-        return str(line.decode().rstrip("\r\n"))
+        return str(line.decode(errors="replace").rstrip("\r\n"))
 
     def close(self) -> None:
         """Also what STARTTLS has put around the connection."""
