@@ -118,7 +118,7 @@ class Performer:
 
     def _bounce(self, job: Job) -> Effect | None:
         """A report to the sender, where nothing was delivered and nobody is left who could be told."""
-        from postroom.steps.bounce import report
+        from postroom.steps.bounce import bounce_of
 
         row = job.claim.row
         delivered = any(
@@ -128,7 +128,7 @@ class Performer:
         if not (job.bounces and row.sender) or delivered:
             return None
         died = [(task.effect, task.error) for task in job.tasks if task.state is EffectState.DEAD]
-        return report(died, row.sender, row.recipients)
+        return bounce_of(died, row.sender, row.recipients)
 
     def _try(self, job: Job, task: Task, *, patient: bool) -> None:
         """Do one effect if it is its turn, and note what came of it."""

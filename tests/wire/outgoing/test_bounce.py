@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 
 from postroom.message import parse
-from servers.smtp import Smtp
+from servers.smtp import EXTENSIONS, Smtp
 from wire.outgoing.conftest import MESSAGE
 from wire.outgoing.relays import SENDER, Relay
 
@@ -90,3 +90,17 @@ def test_a_rejection_that_nobody_heard_is_reported(
 def test_what_was_delivered_brings_no_report(relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]) -> None:
     assert relay.take(signed(MESSAGE)) == "settled"
     assert [one.recipients for one in server.received] == [["bob@example.net"]]
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, ()], ids=["all extensions", "none"])
+def test_a_message_that_no_server_takes_is_reported_to_every_server(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes], extensions: tuple[str, ...]
+) -> None:
+    """A line that is too long, and octets that are no ASCII, do not stop the report about them."""
+    server.extensions = extensions
+    awkward = MESSAGE.replace(b"To:", b"X-Long: " + b"y" * 2000 + "\nX-Octets: grün\nTo:".encode())
+    assert relay.take(signed(awkward)) == "dead"
+    [bounce] = server.received
+    assert bounce.content.isascii()
+    assert max(map(len, bounce.content.splitlines())) <= 998
+    assert b"Subject: Sunday" in bounce.content
