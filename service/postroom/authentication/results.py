@@ -3,13 +3,15 @@
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final, get_args
 
 from postroom.authentication.hosts import Hosts
 from postroom.pipeline.view import Auth, AuthResult
 
 FIELDS: Final = frozenset(("authentication-results", "arc-authentication-results"))
-LONGEST: Final = 16 * 1024  # octets of one field
+MOST: Final = 50  # fields of one message that are read
+LONGEST: Final = 16 * 1024  # octets of one of them
 METHODS: Final = ("dkim", "spf", "dmarc", "arc")
 _RESULTS: Final = frozenset(get_args(AuthResult))
 _PIECE: Final = re.compile(r'\\.|"((?:[^"\\]|\\.)*+)"|[();]|[^\\"();]+|.', re.DOTALL)
@@ -41,7 +43,7 @@ def read(fields: Iterable[str], believed: Hosts) -> Auth | None:
     method counts what the topmost field says that tells of it: of several DKIM results one that passed, of SPF the
     first about the envelope sender."""
     found: dict[str, Found] = {}
-    for field in fields:
+    for field in islice(fields, MOST):
         found = _chosen([*_of(field, believed)]) | found
     results = {method: found[method].result for method in METHODS if method in found}
     if not results:

@@ -88,11 +88,11 @@ class AuthenticateStep(Step):
 
 def _upstream(view: View, tools: Tools) -> Iterator[Outcome]:
     """What trusted fields say."""
-    believed = [
+    believed = (
         written(header, results.LONGEST)
         for header in trusted(view.message.headers, tools.trust.hosts, below=tools.trust.below)
         if header.name.lower() in results.FIELDS
-    ]
+    )
     auth = results.read(believed, hosts(tools.trust.authserv_id))
     if auth is None:
         yield Note("auth is unknown: no field of a trusted authserv-id above the trust line tells")
