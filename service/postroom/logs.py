@@ -18,6 +18,7 @@ Format = Literal["auto", "json", "console"]
 
 Event = Literal[
     "message.planned",
+    "message.unplanned",
     "message.done",
     "message.dead",
     "message.settled",
@@ -41,6 +42,7 @@ Event = Literal[
     "spool.short",
     "ledger.locked",
     "config.loaded",
+    "config.outdated",
     "config.refused",
     "service.failed",
     "service.late",

@@ -18,6 +18,10 @@ _PIECE: Final = re.compile(r'\\.|"((?:[^"\\]|\\.)*+)"|[();]|[^\\"();]+|.', re.DO
 _RESULT: Final = re.compile(r"\s*([a-z0-9-]{1,40})\s*(?:/\s*\d{1,9}\s*)?=\s*([a-z]{1,20})(?![\w-])", re.IGNORECASE)
 _INSTANCE: Final = re.compile(r"\s*i\s*=\s*\d{1,2}\s*", re.IGNORECASE)
 _HELO: Final = re.compile(r"\bsmtp\s*\.\s*helo\s*=", re.IGNORECASE)
+_SENDER: Final = {
+    "spf": re.compile(r"(?<!\S)smtp\s*\.\s*mailfrom\s*=\s*(\S{1,500})", re.IGNORECASE),
+    "dkim": re.compile(r"(?<!\S)header\s*\.\s*[di]\s*=\s*(\S{1,500})", re.IGNORECASE),
+}
 _POLICY: Final = re.compile(r"\b(?:p|policy\.published-domain-policy)\s*=\s*(none|quarantine|reject)\b", re.IGNORECASE)
 
 
@@ -51,6 +55,14 @@ def read(fields: Iterable[str], believed: Hosts) -> Auth | None:
     dmarc = found["dmarc"].section if "dmarc" in found else Section("", "")
     policy = _POLICY.search(dmarc.comments) or _POLICY.search(dmarc.text)
     return Auth.model_validate({**results, "policy": policy[1].lower() if policy else None})
+
+
+def senders(fields: Iterable[str], believed: Hosts) -> Iterator[str]:
+    """Domains that sent the message, as these authserv-ids say: SPF passed for the envelope, or a signature did."""
+    for one in (one for field in islice(fields, MOST) for one in _of(field, believed)):
+        named = _SENDER[one.method].search(one.section.text) if one.method in _SENDER else None
+        if one.result == "pass" and named:
+            yield named[1].rpartition("@")[2].strip("<>").lower()
 
 
 def _of(field: str, believed: Hosts) -> Iterator[Found]:

@@ -10,7 +10,7 @@ import typer
 from pydantic import JsonValue
 
 from postroom.app import Forgetful, home, make_tools
-from postroom.cli.output import print_json
+from postroom.cli.output import print_json, print_line
 from postroom.cli.shapes import ExplanationShape
 from postroom.errors import Permanent
 from postroom.message import Message, parse
@@ -49,7 +49,7 @@ def explain(
             found.append(ExplanationShape.of(str(file), message, explained).model_dump(mode="json"))
         else:
             for line in lines(str(file), message, explained):
-                print(line)
+                print_line(line)
     if json:
         print_json(found)
 

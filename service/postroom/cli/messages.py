@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from postroom.app import LEASE, open_ledger, open_site, open_spool, state_of
-from postroom.cli.output import print_json, print_table, when
+from postroom.cli.output import print_json, print_line, print_table, when
 from postroom.cli.shapes import MessageShape, queue_id
 from postroom.errors import Permanent
 from postroom.ledger import Lease, Ledger, Owner, Query, Row, Shown, State
@@ -81,15 +81,15 @@ def show(
     }
     for name, text in facts.items():
         if text:
-            print(f"{name:>9}  {text}")
+            print_line(f"{name:>9}  {text}")
     for line in lines_of(shown):
-        print(f"{'plan':>9}  {_said(line)}{f'   (rule: {line.rule})' if line.rule else ''}")
+        print_line(f"{'plan':>9}  {_said(line)}{f'   (rule: {line.rule})' if line.rule else ''}")
     for effect in shown.effects:
         what = f"{effect.record.word} {effect.record.target}".rstrip()
         named = f"it is {known} there" if (known := queue_id(effect)) else ""
         told = effect.error or named
         more = f" ({told})" if told else ""
-        print(f"{effect.record.ordinal:>9}  {what}: {effect.state}{more}")
+        print_line(f"{effect.record.ordinal:>9}  {what}: {effect.state}{more}")
 
 
 def replay(
@@ -134,7 +134,7 @@ def _worked(numbers: list[int], config: Path | None, mailbox: str | None) -> boo
             for claim in site.ledger.claim([number], Lease(Owner.current(), LEASE)):
                 verdict = site.worker.process(claim, site.home, settle=True, patient=False)
                 failed = failed or verdict.state != "done"
-                print(f"{number}: {verdict.state}{f' ({verdict.error})' if verdict.error else ''}")
+                print_line(f"{number}: {verdict.state}{f' ({verdict.error})' if verdict.error else ''}")
     return failed
 
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from postroom.cli.output import print_json
+from postroom.cli.output import print_json, print_line, visible
 from postroom.cli.shapes import VerdictShape
 from postroom.errors import Located, Misconfigured
 from postroom.settings import Loaded, load, load_pipeline
@@ -83,7 +83,7 @@ def _lines(verdicts: Sequence[Verdict]) -> Iterable[tuple[str, str]]:
 def _print(lines: Sequence[tuple[str, str]]) -> None:
     if not sys.stdout.isatty():
         for line, _ in lines:
-            print(line)
+            print_line(line)
         return
     from rich.console import Console
     from rich.text import Text
@@ -91,4 +91,4 @@ def _print(lines: Sequence[tuple[str, str]]) -> None:
     console = Console(highlight=False)
     for line, kind in lines:
         # As text: what stands in a message is no markup.
-        console.print(Text(line, style=COLOURS.get(kind, "")))
+        console.print(Text(visible(line), style=COLOURS.get(kind, "")))

@@ -81,7 +81,7 @@ class Metrics:
         self._step_seconds = histogram("step_seconds", "Planning of one step.", "word", WORK)
         self._effect_seconds = histogram("effect_seconds", "One try of an effect.", "word", WORK)
         self._effects = counter("effects_total", "Tries of effects.", "word", "result")
-        self._defects = counter("defects_total", "Messages with this defect.", "defect")
+        self._defects = counter("defects_total", "Messages with this defect, as far as rules had them read.", "defect")
         self._rings = counter("queue_rings_total", "Messages that the queue was rung for.", "reason")
         self._connected = gauge("mailbox_connected", "1: logged in, or listening.", "mailbox")
         self._paused = gauge("mailbox_paused", "1: nothing is collected until a person decides.", "mailbox")

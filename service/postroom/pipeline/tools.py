@@ -122,7 +122,7 @@ class Tools:
     match_limit: int = 1_000_000  # octets of a body that patterns see
     given: Facts | None = None
     secrets: Mapping[str, Callable[[], str]] = field(default_factory=dict)
-    publish: Callable[[int, Path, Path], None] | None = None  # open file, its path, the one it gets; None: at once
+    publish: Callable[[int, str, str], None] | None = None  # open file, its path, the one it gets; None: at once
     servers: Mapping[str, Transport] = field(default_factory=dict)  # opened when they are first used
     replied: Callable[[str, int], None] = lambda server, code: None  # told what a server said to a message
     seal: Seal = field(default_factory=Blank)

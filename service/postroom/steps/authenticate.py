@@ -1,24 +1,20 @@
 """The step `authenticate`: who sent a message, as far as that can be known."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from postroom.authentication import results
 from postroom.authentication.hosts import hosts
 from postroom.errors import Temporary
-from postroom.message import parse
 from postroom.pipeline.outcome import Fact, Note, Outcome
 from postroom.pipeline.resolving import Resolver
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Facts, View
 from postroom.steps.scanning import asking
-from postroom.steps.trust import client, hosts_of, trusted, written
-
-if TYPE_CHECKING:
-    from postroom.authentication.examine import Came
+from postroom.steps.trust import trusted, written
 
 
 class AuthenticateStep(Step):
@@ -72,9 +68,11 @@ class AuthenticateStep(Step):
 
     def _verified(self, view: View, tools: Tools) -> Iterator[Outcome]:
         from postroom.authentication.examine import examine
+        from postroom.steps.origin import origin
 
         resolver = tools.resolver()
-        found = examine(view, _came(view, tools), resolver)
+        came = origin(view.message, view.prefix, view.envelope.sender, tools.trust)
+        found = examine(view, came, resolver)
         if found.unanswered:
             try:
                 with asking("dns", tools):
@@ -98,19 +96,6 @@ def _upstream(view: View, tools: Tools) -> Iterator[Outcome]:
         yield Note("auth is unknown: no field of a trusted authserv-id above the trust line tells")
     else:
         yield Fact(Facts(auth=auth))
-
-
-def _came(view: View, tools: Tools) -> "Came":
-    """By the field that we wrote ourselves, and the message's own that hosts of ours wrote."""
-    from postroom.authentication.examine import Came
-
-    ours = parse(view.prefix).headers if view.prefix else ()
-    found = client((*ours, *view.message.headers), (*tools.trust.hosts, *hosts_of(ours)))
-    sender = view.envelope.sender
-    if sender is None:
-        path = view.message.headers.get("return-path")
-        sender = None if path is None else path.strip().removeprefix("<").removesuffix(">")
-    return Came(address=found.address, helo=found.helo, sender=sender) if found else Came(sender=sender)
 
 
 def _ask_anything(resolver: Resolver, tools: Tools) -> None:
