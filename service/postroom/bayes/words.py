@@ -63,7 +63,9 @@ class Words:
                 )
             if mark == MARK and used < capacity and size == HEADER.size + 12 * capacity + IDENTITY * identities:
                 return cls(content)
-        raise Temporary(f"{path}: this is no file of learned words, or a damaged one; remove it and learn anew")
+        # With the directory goes what of IMAP folders was read already: else only new mail would be learned again.
+        remedy = f"remove the directory {path.parent} and learn anew"
+        raise Temporary(f"{path}: this is no file of learned words, or a damaged one; {remedy}")
 
     @classmethod
     def empty(cls, generation: int = 0, capacity: int = _SMALLEST) -> Self:
@@ -100,7 +102,7 @@ class Words:
             at += 3
             if at == end:
                 if wrapped:
-                    raise Temporary("the file of learned words is damaged; remove it and learn anew")
+                    raise Temporary("the file of learned words is damaged; remove its directory and learn anew")
                 at, wrapped = 0, True
         return at
 

@@ -231,7 +231,7 @@ def test_a_file_that_was_cut_off_anywhere_is_refused_in_a_sentence(tmp_path, siz
     path = taught(tmp_path) / "words"
     path.write_bytes(path.read_bytes()[:size])
     with pytest.raises(
-        Temporary, match="words: this is no file of learned words, or a damaged one; remove it and learn"
+        Temporary, match="words: this is no file of learned words, or a damaged one; remove the directory"
     ):
         Filter(tmp_path).classify(letter(1))
 
