@@ -37,7 +37,8 @@ def _found(letter: Letter, tools: Tools) -> Iterator[str]:
 
 def _asked(letter: Letter, sender: str, tools: Tools) -> Iterator[Verdict]:
     resolver = Bounded(tools.resolver())
-    yield from dkim.verify(Signed(letter.message, resolver), resolver, letter.received)
+    for _, one in dkim.verify(Signed(letter.message, resolver), resolver, letter.received):
+        yield one
     came = origin(letter.message, letter.prefix, sender, tools.trust)
     if came.address:
         yield spf.check(came.address, came.helo, sender, resolver)

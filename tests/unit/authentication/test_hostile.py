@@ -4,6 +4,7 @@ import base64
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.rsa import RSAPublicNumbers
@@ -120,3 +121,18 @@ def test_signatures_that_each_want_another_hash_of_a_large_body_are_bounded_in_t
         found = examine(view, CAME, Resolver(servers=dns.servers))
     assert len(found.dkim) == 8
     assert found.auth.dkim in ("fail", "temperror")
+
+
+def test_slow_domains_of_a_stranger_do_not_hide_that_he_forged_the_author(dns: Dns) -> None:
+    """Signatures of his own on top and an envelope of his, none of which is answered, take the time of nobody else."""
+    dns.text(AUTHOR.at, AUTHOR.record)
+    dns.text("_dmarc.example.org", "v=DMARC1; p=reject")
+    slow = [Domain(f"slow{number}.example", rsa()) for number in range(7)]
+    dns.faults = {name: "silent" for one in slow for name in (one.at, one.name)}
+    own = AUTHOR.sign(testing.message()).replace(b"Hello.", b"Pay me.")
+    top = b"".join(one.by_hand({}, [b"from:a@example.org\r\n"], b"x") for one in slow)
+    came = Came(address="203.0.113.9", helo="x", sender="x@slow0.example")
+    found = examine(testing.view(top + own), came, Resolver(servers=dns.servers, timeout=timedelta(seconds=1.5)))
+    assert (found.auth.dmarc, found.auth.policy) == ("fail", "reject")
+    assert [one.result for one in found.dkim][-1] == "fail"
+    assert found.dkim[0].result == "temperror"
