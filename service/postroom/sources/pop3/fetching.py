@@ -11,6 +11,7 @@ from postroom.sources.head import HEAD, sender_of
 from postroom.sources.losses import Lost
 from postroom.sources.pop3.client import Client, Rejected
 from postroom.sources.pop3.listing import FOLDER, Listed
+from postroom.sources.pop3.sizes import Sizes
 from postroom.spool import Blob, Draft
 
 GROUP = 100  # messages that share a commit, and are asked for at once where the server allows that
@@ -24,9 +25,10 @@ class TooLong(Lost):
 class Fetcher:
     """One session's. Methods raise Lost and Temporary; what was read until then is handed over all the same."""
 
-    def __init__(self, client: Client, settings: Pop3Mailbox, desk: Desk) -> None:
+    def __init__(self, client: Client, settings: Pop3Mailbox, desk: Desk, sizes: Sizes) -> None:
         self._client = client
         self._desk = desk
+        self._sizes = sizes
         self._store = str(settings.store) if settings.store else None
         self._handing_over: asyncio.Task[object] | None = None
 
@@ -46,7 +48,7 @@ class Fetcher:
         """A message that could not be had before: alone, whatever it does to the connection."""
         self._client.send(f"RETR {message.number}")
         try:
-            arrival = await self._retrieved(message)
+            arrival = await self._retrieved(message, alone=True)
         except TooLong:
             await self._desk.take(Batch(arrivals=(self._left(message, self._desk.largest + 1),)))
             raise
@@ -87,15 +89,16 @@ class Fetcher:
             task, self._handing_over = self._handing_over, None
             await task
 
-    async def _retrieved(self, message: Listed) -> Arrival:
+    async def _retrieved(self, message: Listed, *, alone: bool = False) -> Arrival:
         """Read what answers a RETR. Raises Rejected where there is no message in it."""
         pieces: list[bytes] = []
-        size = 0
+        size = lines = 0
         start = b""
         draft: Draft | None = self._desk.draft() if message.size > self._desk.inline else None
         try:
             async for piece in await self._client.message():
                 size += len(piece)
+                lines += piece.count(b"\n")
                 if size > self._desk.largest:
                     raise TooLong("protocol", "a message is longer than the server said, and than `limits.message`")
                 if len(start) < HEAD:
@@ -110,11 +113,21 @@ class Fetcher:
                     draft.write(piece)
             if message.size and not size:
                 raise Rejected("the server sent nothing in place of a message", "")
+            self._weigh(message, size, lines, alone=alone)
             content = b"".join(pieces) if draft is None else await self._desk.store(draft)
         finally:
             if draft is not None:
                 draft.discard()
         return self._arrived(message, start, content)
+
+    def _weigh(self, message: Listed, size: int, lines: int, *, alone: bool) -> None:
+        """Raises Lost where this may be another message, or more than one."""
+        fits = self._sizes.fit(told=message.size, came=size, lines=lines)
+        if alone:
+            self._sizes.answer(fits=fits)
+        elif self._sizes.exact and not fits:
+            self._sizes.doubted = True
+            raise Lost("protocol", "a message does not have the size that the server told")
 
     def _arrived(self, message: Listed, start: bytes, content: bytes | Blob) -> Arrival:
         return Arrival(
