@@ -296,7 +296,8 @@ async def test_a_server_without_uidl_is_refused_with_a_reason(desk: MemoryDesk) 
 
 
 async def test_messages_without_an_identity_are_left_and_the_others_taken(desk: MemoryDesk) -> None:
-    liar = Liar(MAIL, answers={"UIDL": b"+OK\r\n1 a\r\n2\r\nx y\r\n3 c\r\n.\r\n"})
+    mail = [*MAIL, ("d", ONE)]
+    liar = Liar(mail, answers={"UIDL": b"+OK\r\n1 a\r\n2\r\nx y\r\n3 c\r\n4 %s\r\n.\r\n" % (b"d" * 5000)})
     async with visiting(liar, desk):
         await desk.until(lambda: len(desk.arrivals) == 2)
     assert desk.bodies == [ONE, THREE]

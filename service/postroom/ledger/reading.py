@@ -4,7 +4,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement
 
-from postroom.ledger.columns import envelope, moment
+from postroom.ledger.columns import envelope, instant, moment
 from postroom.ledger.database import Now
 from postroom.ledger.rows import EffectRecord, EffectRow, EffectState, Row, State
 from postroom.ledger.tables import effect, message
@@ -20,8 +20,6 @@ EFFECT: tuple[ColumnElement[Any], ...] = (*effect.c, (effect.c.next_try_at <= No
 def row(found: Any, *, plan: str | None = None) -> Row:
     """A message's row of at least the columns of LISTED."""
     sender, recipients = envelope(found.envelope)
-    received = moment(found.received_at)
-    assert received is not None
     return Row(
         id=found.id,
         mailbox=found.mailbox,
@@ -39,7 +37,7 @@ def row(found: Any, *, plan: str | None = None) -> Row:
         sha256=found.sha256,
         size=found.size,
         message_id=found.message_id,
-        received_at=received,
+        received_at=instant(found.received_at),
         plan=plan,
         planned_at=moment(found.planned_at),
         crashes=found.crashes,

@@ -11,7 +11,8 @@ from postroom.sources.losses import Lost
 from postroom.sources.pop3.client import Client, Rejected
 
 FOLDER = "INBOX"
-_LINE = re.compile(rb"[ ]*(\d{1,9})[ ]+(.*\S)[ ]*")
+# An identity has 70 octets at most (RFC 1939 7); some servers give longer ones.
+_LINE = re.compile(rb"[ ]*(\d{1,9})[ ]+(.{0,499}\S)[ ]*")
 
 
 @dataclass(frozen=True, slots=True)
