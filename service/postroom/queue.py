@@ -68,6 +68,8 @@ def _named(name: str) -> Any:
 
 def broker_url(settings: Queue) -> str:
     """With its password, which the settings keep apart."""
+    if settings.url == "memory://":
+        return "memory://localhost"  # kombu warns where there is no host
     secret = settings.secret()
     url = settings.url.replace("redis+socket://", "socket://", 1)
     if secret is None:

@@ -15,7 +15,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from postroom import trial
 from postroom.settings import load_pipeline
+from postroom.settings.review import review
 
 ROOT = Path(__file__).parents[2]
 POSTROOM = ".venv/bin/postroom"
@@ -58,7 +60,7 @@ DOCUMENTS = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs"
 def test_every_block_in_the_documents_is_of_a_kind_that_is_tried() -> None:
     kinds = {(name, kind) for name in DOCUMENTS for kind, _ in BLOCK.findall((ROOT / name).read_text("utf-8"))}
     assert {kind for _, kind in kinds} == {"yaml", "console", "python", "text"}
-    tried = {"README.md", *(f"docs/{page}.md" for page in ("settings", "pipelines", "conditions", "steps"))}
+    tried = {"README.md", *(f"docs/{page}.md" for page in ("settings", "pipelines", "conditions", "steps", "moving"))}
     assert {name for name, kind in kinds if kind == "yaml"} == tried
     assert {name for name, kind in kinds if kind == "python"} == {"README.md"}
 
@@ -112,6 +114,26 @@ def test_a_pipeline_in_the_readme_is_one(tmp_path: Path, text: str) -> None:
     assert load_pipeline(str(file)).file.pipeline.rules
     schema = json.loads((ROOT / "config/pipeline.schema.json").read_text())
     assert [error.message for error in Draft202012Validator(schema).iter_errors(data)] == []
+
+
+def of_moving(*, settings: bool) -> list[str]:
+    return [text for text in blocks("yaml", "docs/moving.md") if ("mailboxes:" in text) is settings]
+
+
+@pytest.mark.parametrize("text", of_moving(settings=False), ids=lambda text: text.splitlines()[0])
+def test_an_example_for_those_who_move_here_passes_its_own_tests(tmp_path: Path, text: str) -> None:
+    file = tmp_path / f"{yaml.safe_load(text)['name']}.yaml"
+    file.write_text(text)
+    verdicts = [*trial.run(load_pipeline(str(file)))]
+    assert verdicts
+    assert [verdict.diff for verdict in verdicts if not verdict.passed] == []
+
+
+@pytest.mark.parametrize("text", of_moving(settings=True), ids=lambda text: text.split("mailboxes:")[1].split()[0])
+def test_settings_for_those_who_move_here_are_right(checkout: Path, text: str) -> None:
+    file = checkout / "config" / "moved.yaml"
+    file.write_text(text)
+    assert [str(problem) for problem in review(file).problems] == []
 
 
 @pytest.mark.parametrize("text", blocks("python"), ids=lambda text: text.splitlines()[0])

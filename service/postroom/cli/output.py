@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -23,11 +23,39 @@ def print_table(headings: Cells, rows: Sequence[Cells]) -> None:
     """A table on a terminal; elsewhere lines with tabs between the cells, for other programs."""
     if not sys.stdout.isatty():
         for row in (headings, *rows):
-            print("\t".join(cell.replace("\t", " ").replace("\n", " ") for cell in row))
+            print("\t".join(printable(cell.replace("\t", " ").replace("\n", " ")) for cell in row))
         return
     from rich.console import Console
 
     Console().print(table(headings, rows))
+
+
+def print_lines(lines: Iterable[tuple[str, str]]) -> None:
+    """Lines and their styles, which are seen on a terminal that has colours and wants them (NO_COLOR)."""
+    if not sys.stdout.isatty():
+        for line, _ in lines:
+            print(printable(line))
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for line, style in lines:
+        # As text: what stands in a message is no markup.
+        console.print(Text(printable(line), style=style), soft_wrap=True)
+
+
+def printable(text: str) -> str:
+    """Without what would move a terminal's cursor, colour it or turn its writing round; a message may hold that."""
+    if text.isprintable():
+        return text
+    return "".join(char if char.isprintable() or char == "\xa0" else repr(char)[1:-1] for char in text)
+
+
+def aligned(rows: Sequence[Cells]) -> list[str]:
+    """Columns below each other, three spaces apart; a very long cell does not push away all others."""
+    widths = [min(44, max(map(len, column))) for column in zip(*rows, strict=True)]
+    return ["   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
 
 
 def table(headings: Cells, rows: Sequence[Cells]) -> "Table":
@@ -38,8 +66,21 @@ def table(headings: Cells, rows: Sequence[Cells]) -> "Table":
     made = Table(*headings, box=None, pad_edge=False)
     for row in rows:
         # As text: what stands in a message is no markup.
-        made.add_row(*map(Text, row))
+        made.add_row(*(Text(printable(cell)) for cell in row))
     return made
+
+
+MARKS = {True: "✓", False: "✗", None: "?"}
+PLAIN = {True: "+", False: "-", None: "?"}
+
+
+def mark(held: bool | None) -> str:
+    """Yes, no or unknown, as the terminal's encoding can show it."""
+    try:
+        MARKS[held].encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return PLAIN[held]
+    return MARKS[held]
 
 
 def when(time: datetime | None) -> str:

@@ -8,13 +8,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import JsonValue
 
 from postroom.app import open_ledger, open_spool, state_of
+from postroom.cli.options import Config
 from postroom.cli.output import print_json, print_table, span, table
 from postroom.cli.shapes import SeenShape, StatusShape
 from postroom.errors import Temporary
@@ -74,7 +74,7 @@ class Status:
 
 
 def status(
-    config: Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")] = None,
+    config: Config = None,
     json: Annotated[bool, typer.Option("--json", help="For programs; with --watch one line each time.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds, until interrupted.")] = False,
 ) -> None:
