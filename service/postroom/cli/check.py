@@ -31,6 +31,7 @@ def check(
         shape = CheckShape(
             file=str(found.file),
             problems=tuple(map(ProblemShape.of, found.problems)),
+            notes=tuple(map(ProblemShape.of, found.notes)),
             mailboxes=dict(found.mailboxes),
             pipelines=dict(found.pipelines),
             connections=tuple(ConnectionShape(name=one.name, works=one.works, text=one.text) for one in tried),
@@ -42,6 +43,8 @@ def check(
         print(_count(len(found.problems), "problem"), file=sys.stderr)
     else:
         print(_summary(found))
+        for note in found.notes:
+            print(f"note: {note}")
         for one in tried:
             print(f"{mark(one.works)} {one.name}: {one.text}")
     if found.problems:

@@ -26,7 +26,8 @@ mailboxes = _names(lambda settings: list(settings.mailboxes))
 pipelines = _names(lambda settings: sorted(path.stem for path in settings.pipelines.glob("*.yaml")))
 
 Config = Annotated[
-    Path | None, typer.Option(metavar="FILE", help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml ...")
+    Path | None,
+    typer.Option(readable=False, metavar="FILE", help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml ..."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 OfMailbox = Annotated[str | None, typer.Option(metavar="MAILBOX", help="Only this mailbox.", autocompletion=mailboxes)]

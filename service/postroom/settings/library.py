@@ -64,7 +64,7 @@ class Library:
     def check(self, entries: Iterable[str], *, facts: bool = True) -> None:
         """Walk the pipelines that messages enter; `facts`: no fact reaches these, as nobody runs them."""
         secrets = frozenset(self.settings.secrets) if self.settings else None
-        servers = frozenset(self.settings.servers) if self.settings else None
+        servers = _servers(self.settings) if self.settings else None
         given = frozenset(name for name, one in self.settings if one is not None) if self.settings else None
         flow = Flow(self.files, secrets, self.visited, servers=servers, given=given)
         for name in entries:
@@ -231,3 +231,9 @@ def load_pipeline(named: str, settings: Settings | None = None) -> Loaded:
     library.check([path.stem], facts=False)
     files = library.good()
     return Loaded(file=files[path.stem], files=files)
+
+
+def _servers(settings: Settings) -> frozenset[str]:
+    """What steps may name. A default that is none is told once, where it stands."""
+    default = settings.defaults.server
+    return frozenset([*settings.servers, *([default] if default else [])])
