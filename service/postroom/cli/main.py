@@ -19,7 +19,7 @@ from postroom.cli.run import run, watch, work
 from postroom.cli.schema import schema
 from postroom.cli.status import status
 from postroom.cli.test import test
-from postroom.errors import Misconfigured, Permanent, Temporary
+from postroom.errors import Misconfigured, Permanent, Temporary, cause
 
 app = typer.Typer(
     name="postroom", cls=Commands, no_args_is_help=True, rich_markup_mode=None, pretty_exceptions_enable=False
@@ -86,6 +86,10 @@ def main() -> None:
         sys.exit(78)
     except Temporary as error:
         print(f"postroom: {error}", file=sys.stderr)
+        sys.exit(75)
+    except OSError as error:  # a file or a disk of which no command knew that it would fail
+        where = f"{error.filename}: " if error.filename else ""
+        print(f"postroom: {where}{cause(error)}", file=sys.stderr)
         sys.exit(75)
     except Permanent as error:
         print(f"postroom: {error}", file=sys.stderr)

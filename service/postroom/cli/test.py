@@ -11,7 +11,7 @@ from postroom.cli.options import Config, Json
 from postroom.cli.options import pipelines as known
 from postroom.cli.output import print_json, print_lines
 from postroom.cli.shapes import VerdictShape
-from postroom.errors import Located, Misconfigured
+from postroom.errors import Located, Misconfigured, Permanent
 from postroom.settings import Loaded, load, load_pipeline
 from postroom.trial import Verdict, run
 
@@ -45,6 +45,8 @@ def chosen(named: Sequence[str], config: Path | None) -> list[Loaded]:
     else:
         settings = load(config)
     names = named or (sorted(path.stem for path in settings.pipelines.glob("*.yaml")) if settings else [])
+    if not names:
+        raise Permanent(f"there is no pipeline that can be read in {settings.pipelines if settings else '.'}")
     loaded: list[Loaded] = []
     wrong: dict[Located, None] = {}  # pipelines that run the same one find the same problems
     for one in names:

@@ -1,5 +1,6 @@
 """The pipelines of one directory: loaded by name together with what they run, and checked together."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ class Library:
             if (one := waiting.pop()) in self.files:
                 continue
             path = self.directory / f"{one}.yaml"
-            if "/" in one or not path.is_file():
+            if "/" in one or not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises in a closed directory
                 continue  # the walk tells where it was named
             waiting += self._compiled(one, path)
         return name in self.files
@@ -75,6 +76,8 @@ class Library:
 
     def missing(self, name: str) -> str:
         """The sentence for a pipeline that is not there."""
+        if os.path.isfile(self.directory / f"{name}.yml"):  # noqa: PTH113
+            return f"there is no pipeline `{name}` in {self.directory}: rename {name}.yml to {name}.yaml"
         return f"there is no pipeline `{name}` in {self.directory}{suggestion(name, self.known())}"
 
     def good(self) -> dict[str, PipelineFile]:

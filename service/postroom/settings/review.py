@@ -80,6 +80,8 @@ def _plugin_fault(name: str, words: set[str], effects: set[str]) -> str:
 def _directory(library: Library, settings: Settings) -> list[Located]:
     if not settings.pipelines.is_dir():
         told = f"there is no directory {settings.pipelines}"
+    elif not os.access(settings.pipelines, os.R_OK | os.X_OK):
+        told = f"the directory {settings.pipelines} cannot be read by this user"
     elif not library.known():
         told = f"there is no pipeline, no file *.yaml, in {settings.pipelines}"
     else:
