@@ -1,9 +1,11 @@
 """What watching costs: `postroom run` beside a scripted IMAP server in the process that measures.
 
-    python benchmarks/watching.py [--only push idle finding large] [--rounds 3] [--mailboxes 1000]
+    python benchmarks/watching.py [--only push apart idle finding large] [--rounds 3] [--mailboxes 1000]
 
 push     Milliseconds on an idle system from the server's push until the message lies in a Maildir, and until the server
          hears of its flag, which is sent when every effect is done and recorded.
+apart    The same with `postroom watch` and `postroom work` over a private Redis, with SQLite and PostgreSQL; and CPU of the
+         watcher alone in ten idle seconds.
 idle     Resident KiB and milliseconds of CPU that one more idle mailbox costs, over TLS, in a service that has 1,000 of
          them in its settings: what it has above one with ten. CPU in ten seconds.
 finding  Milliseconds, CPU and octets both ways until ten new messages of 4 KB are found among 1,000 to 100,000 and lie in
@@ -49,14 +51,15 @@ LISTENER = '  local: {{url: "lmtp://127.0.0.1:{port}", pipeline: watched, recipi
 
 
 @contextmanager
-def service(home: Path, mailboxes: str, *, flags: bool = False) -> Iterator[ours.Service]:
-    """With rules that look at header and attachments and file into `mail`."""
+def service(home: Path, mailboxes: str, *, flags: bool = False, line: str = "") -> Iterator[ours.Service]:
+    """With rules that look at header and attachments and file into `mail`. `line`: settings of a queue that watcher and
+    worker share; empty: they are one process."""
     (home / "pipelines").mkdir(parents=True)
     mail = home / "mail"
     rest = f'[{{file: "{mail}"}}, {{flag: \\Seen}}]' if flags else f'[{{file: "{mail}"}}, discard]'
     (home / "pipelines/watched.yaml").write_text(PIPELINE.format(mail=mail, rest=rest))
-    (home / "postroom.yaml").write_text(f"{ours.COMMON}pipelines: pipelines\nmailboxes:\n{mailboxes}")
-    with ours.running(home) as running:
+    (home / "postroom.yaml").write_text(f"{ours.COMMON}{line}pipelines: pipelines\nmailboxes:\n{mailboxes}")
+    with ours.running(home, [["watch"], ["work"]] if line else [["run"]]) as running:
         yield running
 
 
@@ -79,10 +82,12 @@ async def until(holds: Callable[[], bool], seconds: float = 120.0, pause: float 
 
 
 @asynccontextmanager
-async def watched(home: Path, messages: int, *, flags: bool = False) -> AsyncIterator[tuple[imap.Server, ours.Service]]:
+async def watched(
+    home: Path, messages: int, *, flags: bool = False, line: str = ""
+) -> AsyncIterator[tuple[imap.Server, ours.Service]]:
     """One mailbox of so many messages, whose watcher idles; it has met one new message, so that all is loaded."""
     async with imap.running(imap.Folder(messages, small)) as server:
-        with service(home, ACCOUNT.format(name="one", port=server.port), flags=flags) as running:
+        with service(home, ACCOUNT.format(name="one", port=server.port), flags=flags, line=line) as running:
             await server.until(lambda: bool(server.idling))
             server.push()
             await until(lambda: filed(home) == 1)
@@ -94,30 +99,46 @@ async def watched(home: Path, messages: int, *, flags: bool = False) -> AsyncIte
 
 
 async def push(report: Report, home: Path, options: argparse.Namespace) -> None:
-    rng = random.Random(1)
     async with watched(home, 10, flags=True) as (server, running):
-        told: list[float] = []
-        server.heard = lambda _: told.append(time.perf_counter())
         for _ in range(options.rounds):
-            arrivals, ends, cpu = [], [], running.cpu()
-            for _ in range(PUSHES):
-                await server.until(lambda: bool(server.idling))
-                await asyncio.sleep(rng.uniform(0.1, 0.3))
-                before, start = filed(home), time.perf_counter()
-                told.clear()
-                server.push()
-                await until(lambda before=before: filed(home) > before)
-                arrivals.append(time.perf_counter() - start)
-                await until(lambda: bool(told))
-                ends.append(told[0] - start)
-            report.add(
-                "push",
-                filed50=percentile(arrivals, 0.5) * 1e3,
-                filed99=percentile(arrivals, 0.99) * 1e3,
-                done50=percentile(ends, 0.5) * 1e3,
-                done99=percentile(ends, 0.99) * 1e3,
-                cpu=(running.cpu() - cpu) / PUSHES * 1e3,
-            )
+            report.add("push", **await _pushes(server, running))
+
+
+async def apart(report: Report, home: Path, options: argparse.Namespace) -> None:
+    for ledger in ("sqlite", "postgresql"):
+        with ours.shared(ledger) as line:
+            async with watched(home / ledger, 10, flags=True, line=line) as (server, running):
+                watcher = ours.Service(running.home, running.processes[:1])
+                for _ in range(options.rounds):
+                    found = await _pushes(server, running)
+                    await asyncio.sleep(3)
+                    cpu = watcher.cpu()
+                    await asyncio.sleep(options.seconds)
+                    report.add(ledger, **found, idle=(watcher.cpu() - cpu) * 1e4 / options.seconds)
+
+
+async def _pushes(server: imap.Server, running: ours.Service) -> dict[str, float]:
+    rng = random.Random(1)
+    told: list[float] = []
+    server.heard = lambda _: told.append(time.perf_counter())
+    arrivals, ends, cpu = [], [], running.cpu()
+    for _ in range(PUSHES):
+        await server.until(lambda: bool(server.idling))
+        await asyncio.sleep(rng.uniform(0.1, 0.3))
+        before, start = filed(running.home), time.perf_counter()
+        told.clear()
+        server.push()
+        await until(lambda before=before: filed(running.home) > before)
+        arrivals.append(time.perf_counter() - start)
+        await until(lambda: bool(told))
+        ends.append(told[0] - start)
+    return {
+        "filed50": percentile(arrivals, 0.5) * 1e3,
+        "filed99": percentile(arrivals, 0.99) * 1e3,
+        "done50": percentile(ends, 0.5) * 1e3,
+        "done99": percentile(ends, 0.99) * 1e3,
+        "cpu": (running.cpu() - cpu) / PUSHES * 1e3,
+    }
 
 
 async def idle(report: Report, home: Path, options: argparse.Namespace) -> None:
@@ -232,17 +253,16 @@ async def _peak(running: ours.Service, begin: Callable[[], object]) -> dict[str,
 
 
 Columns = dict[str, tuple[str, int]]
+PUSHED: Columns = {
+    "filed50": ("filed p50 ms", 1),
+    "filed99": ("filed p99 ms", 1),
+    "done50": ("done p50 ms", 1),
+    "done99": ("done p99 ms", 1),
+    "cpu": ("CPU ms/push", 1),
+}
 PARTS: dict[str, tuple[Callable[[Report, Path, argparse.Namespace], Awaitable[None]], Columns]] = {
-    "push": (
-        push,
-        {
-            "filed50": ("filed p50 ms", 1),
-            "filed99": ("filed p99 ms", 1),
-            "done50": ("done p50 ms", 1),
-            "done99": ("done p99 ms", 1),
-            "cpu": ("CPU ms/push", 1),
-        },
-    ),
+    "push": (push, PUSHED),
+    "apart": (apart, PUSHED | {"idle": ("idle watcher, CPU ms in 10 s", 1)}),
     "idle": (
         idle,
         {

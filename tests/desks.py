@@ -1,7 +1,7 @@
 """A desk in memory for tests of sources: rows in a dictionary, drafts in a real spool, and calls that can fail."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from postroom.errors import PostroomError
 from postroom.ledger import Arrival, Batch, Cursor, Recorded, Refused, Row, State, message_key
-from postroom.ledger.rows import Settled, Unsettled, Waiting
+from postroom.ledger.rows import Origin, Settled, Unsettled, Waiting
 from postroom.message import Edit
 from postroom.sources import Loss
 from postroom.sources.settlement import Settlement
@@ -40,6 +40,7 @@ class MemoryDesk:
         self.heard: list[frozenset[str]] = []
         self.misses: dict[str, str] = {}
         self.takes = Failures()
+        self.effects: dict[str, Origin] = {}  # of any message, by key
         self.finishes: Callable[[Arrival], dict[str, Any]] | None = None
         self._woken = asyncio.Event()
         self._changed = asyncio.Event()
@@ -81,6 +82,9 @@ class MemoryDesk:
 
     async def known(self, keys: Collection[str]) -> frozenset[str]:
         return frozenset(keys) & self.arrivals.keys()
+
+    async def origins(self, effects: Collection[str]) -> Mapping[str, Origin]:
+        return {key: origin for key, origin in self.effects.items() if key in effects}
 
     async def listed(self, keys: Collection[str]) -> None:
         self.heard.append(frozenset(keys))

@@ -3,7 +3,7 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import ExitStack, asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -18,6 +18,7 @@ from postroom.ledger import (
     Batch,
     Cursor,
     Ledger,
+    Origin,
     Owner,
     Recorded,
     Refused,
@@ -184,6 +185,9 @@ class MailboxDesk:
 
     async def known_hashes(self, hashes: Collection[str]) -> frozenset[str]:
         return await self._office.call(self._office.ledger.known_hashes, self.mailbox, hashes)
+
+    async def origins(self, effects: Collection[str]) -> Mapping[str, Origin]:
+        return await self._office.call(self._office.ledger.origins, effects)
 
     async def listed(self, keys: Collection[str]) -> None:
         await self._office.call(self._office.ledger.forget_unlisted, self.mailbox, keys)

@@ -18,6 +18,7 @@ Format = Literal["auto", "json", "console"]
 
 Event = Literal[
     "message.planned",
+    "message.unplanned",
     "message.done",
     "message.dead",
     "message.settled",
@@ -33,6 +34,7 @@ Event = Literal[
     "mailbox.lease",
     "mailbox.learned",
     "mailbox.unlearned",
+    "scanner.away",
     "queue.unavailable",
     "work.failed",
     "sweep.done",
@@ -40,6 +42,7 @@ Event = Literal[
     "spool.short",
     "ledger.locked",
     "config.loaded",
+    "config.outdated",
     "config.refused",
     "service.failed",
     "service.late",
@@ -61,6 +64,7 @@ class Fields(TypedDict, total=False):
     message: int  # its number in the ledger
     effect: str  # its key
     word: str
+    scanner: str
     code: int
     count: int  # messages
     seconds: float

@@ -127,9 +127,9 @@ class Bell:
             self._waiting.extend(ids)
             self._changed.notify()
 
-    def ring_again(self, ids: Sequence[int], *, reason: Ring) -> bool:
+    def ring_again(self, ids: Sequence[int]) -> bool:
         """For messages whose time came, on a queue of their own, so that they hold up no new ones."""
-        return self._send(PERFORM, ids, reason)
+        return self._send(PERFORM, ids, "sweep")
 
     def answered(self) -> None:
         """A worker in this process is done with a ring."""

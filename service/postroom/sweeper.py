@@ -50,6 +50,10 @@ class Sweeper:
         self._began: float | None = None
         self._tidied: float | None = None
 
+    def heed(self, *, retention: Retention, leaving: Collection[str]) -> None:
+        """The settings were read anew."""
+        self._retention, self._leaving = retention, leaving
+
     def sweep(self) -> int:
         """Ring for what is due; answers for how many. Raises Temporary."""
         if not self._ledger.lease("sweeper", self._owner, LEASE):
@@ -72,7 +76,7 @@ class Sweeper:
         together = [number for number, alone in due.items() if not alone]
         groups += [together[start : start + self._batch] for start in range(0, len(together), self._batch)]
         for group in groups:
-            if not self._bell.ring_again(group, reason="sweep"):
+            if not self._bell.ring_again(group):
                 break
         return len(due)
 

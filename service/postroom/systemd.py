@@ -7,7 +7,7 @@ import asyncio
 import os
 import socket
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 
 LINE = 400  # characters of a status; a datagram is bounded
@@ -46,12 +46,11 @@ class Manager:
         """A sign of life."""
         self._tell("WATCHDOG=1")
 
-    async def keep_alive(self, well: Callable[[], bool] = lambda: True) -> None:
-        """Signs of life from this event loop while all is `well`, until cancelled. When it is stuck, they end, and
-        systemd starts the process anew."""
+    async def keep_alive(self) -> None:
+        """Signs of life from this event loop until cancelled. When it is stuck, they end, and systemd starts the
+        process anew."""
         while self.beat is not None:
-            if well():
-                self.alive()
+            self.alive()
             await asyncio.sleep(self.beat)
 
     def _tell(self, *lines: str) -> None:

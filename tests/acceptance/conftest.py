@@ -4,10 +4,14 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+
+import waiting
 
 SETTINGS = """\
 state: state
@@ -63,6 +67,33 @@ class Site:
             check=False,
         )
 
+    @contextmanager
+    def serving(self, *arguments: str, **environment: str) -> Iterator["subprocess.Popen[bytes]"]:
+        """The service (`run` where nothing else is named), killed in the end; what it says goes to the site's log."""
+        with (self.root / "log").open("ab") as log:
+            process = subprocess.Popen(
+                self.command(*(arguments or ("run",))),
+                cwd=self.root,
+                stdout=log,
+                stderr=log,
+                env={**os.environ, **environment},
+            )
+            try:
+                yield process
+            finally:
+                process.kill()
+                process.wait()
+
+    @property
+    def log(self) -> str:
+        """All that services of this site have said."""
+        path = self.root / "log"
+        return path.read_text() if path.exists() else ""
+
+    def until(self, holds: Callable[[], object]) -> None:
+        """Wait until it holds."""
+        waiting.until(holds, 90, lambda: self.log[-3000:], 0.05)
+
     def filter(self, message: bytes = LETTER, *arguments: str, **more: str) -> subprocess.CompletedProcess[bytes]:
         return self.run("filter", *arguments, message=message, env=more)
 
@@ -74,6 +105,13 @@ class Site:
     def everything(self) -> list[Path]:
         """Every message in every folder of the store."""
         return sorted(file for sub in ("new", "cur") for file in self.store.rglob(f"{sub}/*") if file.is_file())
+
+    def rows(self, sql: str) -> list[tuple[object, ...]]:
+        """The same, and nothing while there is no ledger yet."""
+        try:
+            return self.ledger(sql)
+        except sqlite3.OperationalError:
+            return []
 
     def ledger(self, sql: str) -> list[tuple[object, ...]]:
         with sqlite3.connect(self.root / "state" / "ledger.db") as connection:

@@ -317,8 +317,7 @@ HEAVY = {
     "postroom.settings.cases", "postroom.settings.review", "postroom.settings.schema", "postroom.steps.extract",
     "postroom.steps.plugins", "postroom.steps.spam", "postroom.steps.virus", "postroom.testing", "postroom.transports.bounded",
     "postroom.transports.dns", "postroom.transports.process", "postroom.transports.scanner",
-    "prometheus_client", "psycopg", "publicsuffixlist", "puremagic", "re2", "redis", "rich", "sqlalchemy.dialects.postgresql",
-    "sqlalchemy.orm", "structlog", "typer", "urllib.request",
+    "prometheus_client", "psycopg", "publicsuffixlist", "puremagic", "re2", "redis", "rich", "structlog", "typer", "urllib.request",
 }  # fmt: skip
 
 

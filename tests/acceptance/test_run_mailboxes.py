@@ -164,3 +164,19 @@ def test_a_service_that_is_killed_again_and_again_loses_and_doubles_nothing(
     with running(site) as process:
         until(lambda: ended(site) == {"box": 180, "isp": 180}, process, site)
     check_everything(site, dovecot, user, 60)
+
+
+def test_what_is_filed_into_the_maildir_it_came_from_is_not_filed_again(site: Site) -> None:
+    site.settings(
+        "state: state\npipelines: pipelines\nmetrics: {listen: none}\n"
+        'mailboxes: {box: {url: "maildir:box", pipeline: main, start: all, poll: 1s}}\n'
+    )
+    site.pipeline(f'name: main\nrules: [{{name: all, do: {{file: "{site.root}/{{{{ mailbox }}}}"}}}}]\n')
+    put(site.root / "box", "1.a.host", letter("bill", 1))
+    with running(site) as process:
+        until(lambda: len(list((site.root / "box/cur").glob("*"))) == 1, process, site)
+        put(site.root / "box", "2.b.host", letter("bill", 2))
+        until(lambda: len(list((site.root / "box/cur").glob("*"))) == 2, process, site)
+        until(lambda: site.ledger("SELECT count(*) FROM message WHERE outcome = 'own'") == [(2,)], process, site)
+    assert len(list((site.root / "box/new").glob("*"))) == 2
+    assert site.ledger("SELECT count(*) FROM message") == [(4,)]

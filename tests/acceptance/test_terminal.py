@@ -82,16 +82,6 @@ def test_no_locale_makes_a_command_fail(site, command):
     assert (done.returncode, done.stderr) == (0, b"")
 
 
-def test_a_subject_cannot_steer_the_terminal(site):
-    site.pipeline(RULES)
-    (site.root / "evil.eml").write_bytes(message(headers={"Subject": "=?utf-8?q?=1B]0;pwned=07=E2=80=AE?="}))
-    told = on_a_terminal(site, "explain", "evil.eml", NO_COLOR="1", TERM="dumb")
-    assert b"pwned" in told
-    assert not {b"\x1b", b"\x07", "\u202e".encode()} & {
-        told[at : at + size] for at in range(len(told)) for size in (1, 3)
-    }
-
-
 def test_colours_are_there_on_a_terminal_and_gone_where_nobody_wants_them(site):
     site.pipeline(RULES)
     (site.root / "cake.eml").write_bytes(CAFE)

@@ -11,7 +11,7 @@ import pytest
 
 from contract.shop import Quiet
 from postroom.ledger import Arrival, Batch, Ledger, Owner, Query, Recorded, Retained, Retention
-from postroom.metrics import Ring
+from postroom.ledger.statements import sql
 from postroom.queue import Bell, make_app
 from postroom.settings.model import Queue
 from postroom.spool import Spool
@@ -28,9 +28,9 @@ class Rings(Bell):
         super().__init__(make_app(settings, lambda ids: None), settings, Quiet(), told=lambda reason, number: None)
         self.groups: list[list[int]] = []
 
-    def ring_again(self, ids: Sequence[int], *, reason: Ring) -> bool:
+    def ring_again(self, ids: Sequence[int]) -> bool:
         self.groups.append(list(ids))
-        return super().ring_again(ids, reason=reason)
+        return super().ring_again(ids)
 
 
 @dataclass
@@ -87,7 +87,7 @@ def test_it_rings_in_groups_for_what_nobody_has_taken_and_leaves_standard_input_
 def test_what_an_earlier_process_has_rung_for_is_rung_for_at_once_however_much_it_is(yard: Yard) -> None:
     yard.receive(*map(str, range(MOST + 1)))
     with yard.ledger._database.writing() as connection:
-        connection.exec_driver_sql("UPDATE message SET rung_at = rung_at - 1000000")
+        connection.run(sql("UPDATE message SET rung_at = rung_at - 1000000"))
     sweeper = yard.sweeper()
     assert [sweeper.sweep(), sweeper.sweep(), sweeper.sweep()] == [MOST, 1, 0]
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from postroom.errors import PostroomError
 from postroom.ledger import Owner
+from postroom.ledger.statements import sql
 from postroom.settings.mailboxes import ImapMailbox
 from postroom.watch import LEASE, Leases
 from wire.sites import site
@@ -41,9 +42,9 @@ async def test_a_ledger_that_is_away_is_told_to_all_who_renew(tmp_path: Path) ->
     async with site(tmp_path, ACCOUNT) as made:
         office, leases = made.desk._office, Leases()
         with made.ledger._database.writing() as connection:
-            connection.exec_driver_sql("ALTER TABLE lease RENAME TO gone")
+            connection.run(sql("ALTER TABLE lease RENAME TO gone"))
         answers = await asyncio.gather(*(leases.renew(str(n), office) for n in range(3)), return_exceptions=True)
         assert [isinstance(answer, PostroomError) for answer in answers] == [True] * 3
         with made.ledger._database.writing() as connection:
-            connection.exec_driver_sql("ALTER TABLE gone RENAME TO lease")
+            connection.run(sql("ALTER TABLE gone RENAME TO lease"))
         assert not await leases.renew("1", office)

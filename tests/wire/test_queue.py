@@ -70,7 +70,7 @@ def test_a_ring_reaches_a_worker(settings: Queue) -> None:
     with consuming(settings, worked) as bell:
         bell.ring([3, 4])
         worked.wait_for(3, 4)
-        assert bell.ring_again([5], reason="retry")
+        assert bell.ring_again([5])
         worked.wait_for(5)
 
 
@@ -132,7 +132,7 @@ def test_a_ring_that_cannot_be_delivered_is_left_to_the_sweeper(redis: Redis) ->
     log = Quiet()
     bell = Bell(app, settings, log, told=lambda reason, number: None)
     redis.kill()
-    assert not bell.ring_again([1], reason="sweep")
+    assert not bell.ring_again([1])
     assert log.events == ["queue.unavailable"]
     with pytest.raises(Temporary):
         check_broker(app, settings)
@@ -150,6 +150,6 @@ def test_a_worker_goes_on_after_redis_was_killed_and_came_back(redis: Redis) -> 
         redis.start()
         deadline = time.monotonic() + 60
         while 2 not in worked.ids and time.monotonic() < deadline:
-            bell.ring_again([2], reason="sweep")
+            bell.ring_again([2])
             threading.Event().wait(0.2)
         worked.wait_for(2)

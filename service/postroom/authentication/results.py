@@ -12,6 +12,10 @@ _RESULTS: Final = frozenset(get_args(AuthResult))
 _PIECE: Final = re.compile(r'\\.|"((?:[^"\\]|\\.)*+)"|[();]|[^\\"();]+|.', re.DOTALL)
 _RESULT: Final = re.compile(r"\s*([a-z0-9-]{1,40})\s*(?:/\s*\d{1,9}\s*)?=\s*([a-z]{1,20})(?![\w-])", re.IGNORECASE)
 _HELO: Final = re.compile(r"\bsmtp\s*\.\s*helo\s*=", re.IGNORECASE)
+_SENDER: Final = {
+    "spf": re.compile(r"(?<!\S)smtp\s*\.\s*mailfrom\s*=\s*(\S{1,500})", re.IGNORECASE),
+    "dkim": re.compile(r"(?<!\S)header\s*\.\s*[di]\s*=\s*(\S{1,500})", re.IGNORECASE),
+}
 _POLICY: Final = re.compile(r"\b(?:p|policy\.published-domain-policy)\s*=\s*(none|quarantine|reject)\b", re.IGNORECASE)
 
 
@@ -43,6 +47,15 @@ def read(fields: Iterable[str], servers: Iterable[str]) -> Auth | None:
     dmarc = next((one.section for one in found if one.method == "dmarc"), Section("", ""))
     policy = _POLICY.search(dmarc.comments) or _POLICY.search(dmarc.text)
     return Auth.model_validate({**results, "policy": policy[1].lower() if policy else None})
+
+
+def senders(fields: Iterable[str], servers: Iterable[str]) -> Iterator[str]:
+    """Domains that sent the message, as these authserv-ids say: SPF passed for the envelope, or a signature did."""
+    believed = frozenset(server.lower() for server in servers)
+    for one in (one for field in fields for one in _of(field, believed)):
+        named = _SENDER[one.method].search(one.section.text) if one.method in _SENDER else None
+        if one.result == "pass" and named:
+            yield named[1].rpartition("@")[2].strip("<>").lower()
 
 
 def _of(field: str, believed: frozenset[str]) -> Iterator[Found]:

@@ -10,7 +10,7 @@ It is never changed in place: a new one takes its name, and whoever has the old 
 import mmap
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Self
 from zlib import crc32
@@ -75,6 +75,15 @@ class Words:
         """In how many messages of spam and of ham it was."""
         at = self._find(wanted)
         return self.cells[at + 1], self.cells[at + 2]
+
+    def known(self, tokens: Iterable[str]) -> Iterator[tuple[str, int, int]]:
+        """Those that were in a message, with their counts."""
+        find, cells = self._find, self.cells
+        for token in tokens:
+            at = find(key(token))
+            spam, ham = cells[at + 1], cells[at + 2]
+            if spam or ham:
+                yield token, spam, ham
 
     def _find(self, wanted: int) -> int:
         """Where it is, or the free cell where it would be; there always is a free one."""

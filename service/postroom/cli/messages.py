@@ -11,7 +11,7 @@ import typer
 
 from postroom.app import LEASE, open_ledger, open_site, open_spool, state_of
 from postroom.cli.options import Config, Json, OfMailbox
-from postroom.cli.output import aligned, print_json, print_lines, print_table, when
+from postroom.cli.output import aligned, print_json, print_line, print_lines, print_table, when
 from postroom.cli.shapes import MessageShape, queue_id
 from postroom.errors import Permanent
 from postroom.ledger import EffectRow, Lease, Ledger, Owner, Query, Row, Shown, State
@@ -139,7 +139,7 @@ def _worked(numbers: list[int], config: Path | None, mailbox: str | None) -> boo
             for claim in site.ledger.claim([number], Lease(Owner.current(), LEASE)):
                 verdict = site.worker.process(claim, site.home, settle=True, patient=False)
                 failed = failed or verdict.state != "done"
-                print(f"{number}: {verdict.state}{f' ({verdict.error})' if verdict.error else ''}")
+                print_line(f"{number}: {verdict.state}{f' ({verdict.error})' if verdict.error else ''}")
     return failed
 
 

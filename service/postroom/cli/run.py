@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from postroom.cli.options import Config, Mailboxes
-from postroom.errors import Permanent
+from postroom.errors import Permanent, PostroomError
 from postroom.logs import StandardError, listen_to_libraries
 from postroom.settings.model import Metrics
 
@@ -60,15 +60,23 @@ def serve(config: Path | None, metrics: str | None, *, only: Collection[str], wa
             gc.freeze()
             # Connections share the interpreter with workers that compute: they get their turn ten times as often.
             sys.setswitchinterval(0.0005)
-            await service.run(ready)
-            late.append(service.late)
+            try:
+                await service.run(ready)
+            finally:
+                late.append(service.late)
 
     late: list[bool] = []
-    asyncio.run(main())
+    failure: PostroomError | None = None
+    try:
+        asyncio.run(main())
+    except PostroomError as error:
+        failure = error
     if any(late):
         # Python would wait for the thread of that effect. Its row says that it was begun.
         sys.stderr.flush()
-        os._exit(0)
+        os._exit(75 if failure else 0)
+    if failure is not None:
+        raise failure
 
 
 def address(text: str) -> str | None:

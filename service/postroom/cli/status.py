@@ -1,6 +1,5 @@
 """`postroom status`: how each mailbox, the queue and the ledger are doing."""
 
-import json as json_
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -15,7 +14,7 @@ from pydantic import JsonValue
 
 from postroom.app import open_ledger, open_spool, state_of
 from postroom.cli.options import Config
-from postroom.cli.output import print_json, print_table, span, table
+from postroom.cli.output import json_of, print_json, print_table, span, table
 from postroom.cli.shapes import SeenShape, StatusShape
 from postroom.errors import Temporary
 from postroom.ledger import Backlog, Counts, Ledger, State, Watched
@@ -165,7 +164,7 @@ def follow(look: Callable[[], Status], *, json: bool) -> None:
         while True:
             found = look()
             if json:
-                print(json_.dumps(described(found), ensure_ascii=False), flush=True)
+                print(json_of(described(found)), flush=True)
             else:
                 show(found)
                 sys.stdout.flush()

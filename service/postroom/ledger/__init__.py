@@ -1,7 +1,4 @@
-"""The ledger: messages, effects, leases and memories in SQLite or PostgreSQL.
-
-Imports SQLAlchemy: import it on use.
-"""
+"""The ledger: messages, effects, leases and memories in SQLite or PostgreSQL."""
 
 from postroom.ledger.backlog import Backlog
 from postroom.ledger.claims import Lease
@@ -27,6 +24,7 @@ from postroom.ledger.rows import (
     Foreseen,
     Later,
     Load,
+    Origin,
     PlanRecord,
     Query,
     Recorded,
@@ -65,6 +63,7 @@ __all__ = [
     "Lease",
     "Ledger",
     "Load",
+    "Origin",
     "Owner",
     "PlanRecord",
     "Query",

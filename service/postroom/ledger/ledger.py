@@ -29,6 +29,7 @@ from postroom.ledger.rows import (
     Cursor,
     Decision,
     Load,
+    Origin,
     PlanRecord,
     Query,
     Recorded,
@@ -199,6 +200,10 @@ class Ledger:
     def known_keys(self, mailbox: str, keys: Collection[str]) -> frozenset[str]:
         """Which source keys are known."""
         return settlements.known_keys(self._database, mailbox, keys)
+
+    def origins(self, effects: Collection[str]) -> Mapping[str, Origin]:
+        """Whose effects these are, by their keys."""
+        return queries.origins(self._database, effects)
 
     def known_hashes(self, mailbox: str, hashes: Collection[str]) -> frozenset[str]:
         """Which digests are known."""

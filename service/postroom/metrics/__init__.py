@@ -14,7 +14,7 @@ Outcome = Literal["kept", "moved", "gone", "own", "vanished", "dead"]
 """How a message ended."""
 Result = Literal["done", "later", "dead", "uncertain"]
 """How one try of an effect ended."""
-Ring = Literal["new", "retry", "sweep"]
+Ring = Literal["new", "sweep"]
 """Why the queue was rung."""
 
 

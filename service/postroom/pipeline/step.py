@@ -17,7 +17,7 @@ Kind = Literal["scan", "edit", "home", "act", "steer"]
 class Reference:
     """Something outside its own options that a step names, for `postroom check` to look up."""
 
-    kind: Literal["pipeline", "folder", "server", "secret", "setting", "file"]
+    kind: Literal["pipeline", "folder", "server", "secret", "setting", "file", "maildir"]
     name: str
 
 

@@ -2,7 +2,7 @@
 
 from postroom.settings.document import Source
 from postroom.settings.library import Loaded, load_pipeline, load_pipelines
-from postroom.settings.load import load
+from postroom.settings.load import find, load
 from postroom.settings.mailboxes import Mailbox
 from postroom.settings.model import Settings
 from postroom.settings.pipelines import PipelineFile, RuleEntry
@@ -14,6 +14,7 @@ __all__ = [
     "RuleEntry",
     "Settings",
     "Source",
+    "find",
     "load",
     "load_pipeline",
     "load_pipelines",

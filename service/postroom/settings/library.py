@@ -7,6 +7,7 @@ from pathlib import Path
 
 from postroom.errors import Located, Misconfigured, Problem
 from postroom.pipeline.pipeline import Pipeline
+from postroom.settings.circles import circles
 from postroom.settings.document import Source, Trail
 from postroom.settings.flow import Flow, Way
 from postroom.settings.load import Missing
@@ -73,6 +74,8 @@ class Library:
                 flow.enter(name, Way((), frozenset() if facts else None))
         self.problems |= flow.found
         self.problems |= dict.fromkeys(self._misplaced())
+        if self.settings is not None:
+            self.problems |= dict.fromkeys(circles(self.settings, self._reached))
 
     def missing(self, name: str) -> str:
         """The sentence for a pipeline that is not there."""

@@ -172,7 +172,9 @@ class MaildirMailbox(Mailbox):
 
     url: urls.MaildirUrl = Field(description="`maildir:` and the directory.")
     start: Literal["now", "all"] = Field(default="now", description="`all`: messages that lie there already, too.")
-    create: bool = Field(default=True, description="Folders that `move` and `copy` name are made when missing.")
+    create: bool = Field(
+        default=True, description="Folders that `move` and `copy` name are made when missing, at most 100 a day."
+    )
     rewrite: bool = Field(default=False, description="An edited message that stays replaces the original.")
     handled: Handled = Field(default="leave", description="What becomes of a message that lives elsewhere now.")
     keep_on_server: KeepOnServer = Field(default=False, description="How long a message that is gone stays first.")
@@ -280,7 +282,9 @@ class ImapMailbox(Account):
         description="Folders to watch; pipelines tell them apart by the condition `folder`.",
     )
     rewrite: bool = Field(default=False, description="An edited message that stays or moves replaces the original.")
-    create: bool = Field(default=True, description="Folders that `move` and `copy` name are made when missing.")
+    create: bool = Field(
+        default=True, description="Folders that `move` and `copy` name are made when missing, at most 100 a day."
+    )
     max_connections: int = Field(default=4, ge=1, le=100, description="Shared by the folders of this mailbox.")
     handled: Handled = Field(default="leave", description="What becomes of a message that lives elsewhere now.")
     learn: Learning | None = Field(
@@ -367,7 +371,8 @@ class ListenerMailbox(Mailbox):
         default="after-intake",
         description="When the client is told that its message is taken: as soon as it is durable, or when the rules "
         "have been gone through, so that `reject` is its answer; then it waits for `script` and the like, a minute "
-        "at most.",
+        "at most. A message that crashes its planning is taken as it came once that happened as often as `retry: "
+        "{crashes: …}` says, and becomes a dead letter if it goes on.",
     )
     mode: Annotated[str, AfterValidator(_octal)] = Field(default="0660", description="Mode of a UNIX socket.")
     max_connections: int = Field(default=100, ge=1, description="At once; further ones are told to come later.")

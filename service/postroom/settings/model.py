@@ -297,7 +297,9 @@ class Settings(Model):
     queue: Queue = Field(default_factory=Queue.model_construct, description="How workers are told of messages.")
     metrics: Metrics = Field(default_factory=Metrics.model_construct, description="Prometheus and health checks.")
     reload: Literal["signal", "change"] = Field(
-        default="signal", description="When files are read anew: at SIGHUP, or also when they change."
+        default="signal",
+        description="When files are read anew: at SIGHUP, or also when they change. A worker that meets a mailbox or a "
+        "pipeline that it does not know reads files that are newer in either case.",
     )
     spool: Spool = Field(default_factory=Spool.model_construct, description="The store of raw messages.")
     logs: Logs = Field(default_factory=Logs.model_construct, description="What is written to standard error.")

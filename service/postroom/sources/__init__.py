@@ -4,7 +4,7 @@ A source is given a desk, its mailbox's side of ledger and spool. It hands arriv
 of earlier ones, settles these at the source, and says what it did. It decides nothing and remembers nothing else.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from importlib import import_module
@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Literal, Protocol
 
 from postroom.errors import PostroomError
-from postroom.ledger.rows import Arrival, Batch, Cursor, Recorded, Refused, Row, Settled, Unsettled, Waiting
+from postroom.ledger.rows import Arrival, Batch, Cursor, Origin, Recorded, Refused, Row, Settled, Unsettled, Waiting
 from postroom.settings.mailboxes import Mailbox
 from postroom.sources.settlement import Settlement
 from postroom.spool import Blob, Draft
@@ -76,6 +76,9 @@ class Desk(Protocol):
 
     async def known_hashes(self, hashes: Collection[str]) -> frozenset[str]:
         """Which SHA-256 digests belong to messages of this mailbox, also of rows that are long gone."""
+
+    async def origins(self, effects: Collection[str]) -> Mapping[str, Origin]:
+        """Of which messages, in any mailbox, rules made these effects, by their keys; without those that are none."""
 
     async def listed(self, keys: Collection[str]) -> None:
         """All that the source lists now: identities of rows that are long gone and not among these are forgotten."""

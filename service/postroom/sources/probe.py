@@ -44,8 +44,9 @@ async def probe(mailbox: Mailbox, base: Path, folders: Collection[str] = ()) -> 
 
 async def imap(account: ImapMailbox, folders: Collection[str]) -> str:
     """Log in, and look for its folders."""
+    from postroom.sources.allowance import Allowance
     from postroom.sources.imap.connection import Imap
-    from postroom.sources.imap.targets import Allowance, Targets
+    from postroom.sources.imap.targets import Targets
 
     wanted = [*account.folders, *folders]
     if isinstance(account.handled, MoveTo) and not account.create:

@@ -1,22 +1,19 @@
 """The step `authenticate`: who sent a message, as far as that can be known."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from postroom.authentication import results
 from postroom.errors import Temporary
-from postroom.message import parse
 from postroom.pipeline.outcome import Fact, Note, Outcome
 from postroom.pipeline.resolving import Resolver
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Auth, Facts, View
-from postroom.steps.trust import client, hosts_of, trusted, written
-
-if TYPE_CHECKING:
-    from postroom.authentication.examine import Came
+from postroom.steps.scanning import asking
+from postroom.steps.trust import trusted, written
 
 
 class AuthenticateStep(Step):
@@ -68,11 +65,18 @@ class AuthenticateStep(Step):
 
     def _verified(self, view: View, tools: Tools) -> Iterator[Outcome]:
         from postroom.authentication.examine import examine
+        from postroom.steps.origin import origin
 
         resolver = tools.resolver()
-        found = examine(view, _came(view, tools), resolver)
-        if found.unanswered and self.on_error == "later":
-            _ask_anything(resolver, tools)
+        came = origin(view.message, view.prefix, view.envelope.sender, tools.trust)
+        found = examine(view, came, resolver)
+        if found.unanswered:
+            try:
+                with asking("dns", tools):
+                    _ask_anything(resolver, tools)
+            except Temporary:
+                if self.on_error == "later":
+                    raise
         yield from map(Note, found.told())
         yield Fact(Facts(auth=found.auth))
 
@@ -89,20 +93,6 @@ def _upstream(view: View, tools: Tools) -> Iterator[Outcome]:
         yield Note("auth is unknown: no field of a trusted authserv-id above the trust line tells")
     else:
         yield Fact(Facts(auth=auth))
-
-
-def _came(view: View, tools: Tools) -> "Came":
-    """By the field that we wrote ourselves, and the message's own that hosts of ours wrote."""
-    from postroom.authentication.examine import Came
-
-    ours = parse(view.prefix).headers if view.prefix else ()
-    hosts = (*tools.trust.hosts, *hosts_of(ours))
-    found = client((*ours, *view.message.headers), hosts)
-    sender = view.envelope.sender
-    if sender is None:
-        path = view.message.headers.get("return-path")
-        sender = None if path is None else path.strip().removeprefix("<").removesuffix(">")
-    return Came(address=found.address, helo=found.helo, sender=sender) if found else Came(sender=sender)
 
 
 def _ask_anything(resolver: Resolver, tools: Tools) -> None:

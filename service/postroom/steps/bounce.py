@@ -1,7 +1,7 @@
 """The effect `bounce`: what a pure relay tells a sender whose message went nowhere (RFC 3464).
 
 No step names it. The worker makes one where another effect failed for good, and nothing was delivered or kept. It goes
-only to a sender whose own domain signed the message: to anybody else it would be spam of our making.
+only to a sender for whom somebody stands (`steps.voucher`): to anybody else it would be spam of our making.
 """
 
 import re
@@ -9,16 +9,14 @@ from collections.abc import Sequence
 from email.utils import format_datetime
 from typing import ClassVar
 
-from postroom.authentication import dkim, dmarc
-from postroom.authentication.bounds import Bounded
-from postroom.authentication.signed import Signed
-from postroom.errors import Temporary, Uncertain
+from postroom.errors import Uncertain
 from postroom.message import Message
 from postroom.message.folding import encode_header
 from postroom.model import Model
 from postroom.pipeline.outcome import Effect, Letter, Receipt
 from postroom.pipeline.outgoing import Mail
 from postroom.pipeline.tools import Tools
+from postroom.steps.voucher import vouched
 
 _STATUS = re.compile(r"\b5\.\d{1,3}\.\d{1,3}\b")
 _HEADERS = 16 * 1024  # octets of the original's header that go back
@@ -79,7 +77,7 @@ class BounceEffect(Effect):
             return "the sender is <>"
         if message.is_bounce or message.is_auto_submitted or message.is_bulk or message.list_id:
             return "a program or a list sent it"
-        if not _vouched(message, self.to.rpartition("@")[2].lower(), tools):
+        if not vouched(letter, self.to, tools):
             return "nothing proves that the sender is who it says"
         return ""
 
@@ -114,17 +112,6 @@ class BounceEffect(Effect):
         about = [("Reporting-MTA", f"dns; {host}"), ("Arrival-Date", format_datetime(letter.received))]
         blocks = [_fields(about), *(_fields(one.fields) for one in self.failures)]
         return b"\r\n".join(blocks)
-
-
-def _vouched(message: Message, domain: str, tools: Tools) -> bool:
-    """Whether the sender's own domain signed it (DKIM). Raises Temporary where the DNS does not say."""
-    resolver = Bounded(tools.resolver())
-    verdicts = tuple(dkim.verify(Signed(message, resolver), resolver, tools.clock()))
-    if any(one.result == "pass" and dmarc.aligned(one.domain, domain, strict=False) for one in verdicts):
-        return True
-    if any(one.result == "temperror" for one in verdicts):
-        raise Temporary("the DNS does not say whether the sender signed the message")
-    return False
 
 
 def _header(message: Message) -> bytes:

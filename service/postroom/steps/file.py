@@ -6,10 +6,11 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from postroom.pipeline.outcome import Effect, Letter, Outcome, Receipt
-from postroom.pipeline.step import Kind, Step
+from postroom.pipeline.step import Kind, Reference, Step
 from postroom.pipeline.templates import PathTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
+from postroom.steps.allowance import folders
 from postroom.steps.location import Location, located
 from postroom.transports import directory, maildir, mbox
 from postroom.transports.publishing import publish
@@ -31,6 +32,7 @@ class FileEffect(Effect):
         return True
 
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
+        _spend(self.to, letter, tools)
         with directory.opened(self.to.below, self.to.at):
             new = maildir.deliver(
                 [letter.prefix, *letter.chunks],
@@ -65,6 +67,7 @@ class MboxEffect(Effect):
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
         constant = self.to.root == self.to.path
         root = self.to.at.parent if constant else self.to.below
+        _spend(self.to, letter, tools)
         with directory.opened(root, self.to.at.parent):
             mbox.append(
                 self.to.at,
@@ -76,10 +79,17 @@ class MboxEffect(Effect):
         return Receipt(detail="appended")
 
 
+def _spend(to: Location, letter: Letter, tools: Tools) -> None:
+    """Raises Temporary where a value names one that is to be made, and enough were made today."""
+    if to.root != to.path and not to.at.exists():
+        folders(tools.memory, to.below, letter.key)()
+
+
 class FileStep(Step):
     """Delivers into a Maildir, or an mbox where the path ends in `mbox` or `format` says so; made where it is
-    missing. Relative paths lie below the state directory's `files`; nothing leaves the part of the path
-    before the first value. The message counts as delivered: without a `keep` it is not kept as well.
+    missing, at most 100 a day of those that a value names. Relative paths lie below the state directory's `files`;
+    nothing leaves the part of the path before the first value. The message counts as delivered: without a `keep` it
+    is not kept as well. What is filed into the Maildir that it came from is not taken again.
 
         - file: ~/Mail/lists
         - file: {to: "/srv/archive/{{ received.year }}", format: mbox}
@@ -96,7 +106,11 @@ class FileStep(Step):
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         to = located(self.to, view, tools, below=tools.files)
-        if self.format == "mbox" or (self.format is None and to.path.endswith("mbox")):
-            yield MboxEffect(to=to)
-        else:
-            yield FileEffect(to=to)
+        yield MboxEffect(to=to) if self._is_mbox(to.path) else FileEffect(to=to)
+
+    def names(self) -> Iterator[Reference]:
+        if self.to.constant and not self._is_mbox(self.to.source):
+            yield Reference("maildir", self.to.source)
+
+    def _is_mbox(self, path: str) -> bool:
+        return self.format == "mbox" or (self.format is None and path.endswith("mbox"))

@@ -21,6 +21,7 @@ from postroom.pipeline.templates import HeaderTemplate, HtmlTemplate, TextTempla
 from postroom.pipeline.text import folded
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
+from postroom.steps.allowance import granted
 from postroom.steps.courtesy import refusal, return_path, written_to
 from postroom.units import Duration
 
@@ -93,13 +94,8 @@ class ReplyEffect(Effect):
         return Receipt(detail=str(reply), queue_id=reply.queue_id, tls=reply.tls)
 
     def _may_go(self, letter: Letter, tools: Tools) -> bool:
-        """Whether one of the hour's places is free; a place is so again after an hour."""
-        places = map(str, range(self.per_hour))
-        return any(
-            tools.memory.remember(PACE, place, letter.key, HOUR)
-            for place in places
-            if not tools.memory.recall(PACE, place)
-        )
+        """Whether one of the hour's places is free."""
+        return granted(tools.memory, PACE, letter.key, self.per_hour, HOUR)
 
     def _message(self, letter: Letter, tools: Tools) -> bytes:
         fields = [

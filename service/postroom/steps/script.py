@@ -13,6 +13,7 @@ from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Facts, View
 from postroom.steps.program import Command, TimeLimit, environment
+from postroom.steps.scanning import asking
 from postroom.transports import process
 from postroom.transports.files import explained, make_directories
 from postroom.units import Size
@@ -48,11 +49,14 @@ class ScriptStep(Step):
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         try:
-            yield Fact(self._answer(view, tools))
+            with asking("script", tools):
+                answer = self._answer(view, tools)
         except Temporary as error:
             if self.on_error == "later":
                 raise
             yield Note(f"script {self.name}: {error}")
+        else:
+            yield Fact(answer)
 
     def gives(self) -> frozenset[str]:
         return frozenset({f"script.{self.name}"})

@@ -13,6 +13,7 @@ from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import HeaderTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Facts, Spam, View
+from postroom.steps.scanning import asking
 from postroom.steps.subject import changed
 from postroom.steps.upstream import ACTIONS, upstream
 
@@ -101,13 +102,16 @@ class SpamStep(Step):
                 spam = upstream(view.message.headers, tools.trust.hosts)
                 return spam, "" if spam else "spam is unknown: no field above the trust line tells"
             case "bayes":
-                return self._learned(view, tools)
+                with asking("bayes", tools):
+                    return self._learned(view, tools)
             case "rspamd" | "spamd" if tools.given is not None:
                 return None, "spam is unknown: a test asks no scanner"
             case "rspamd":
-                return _rspamd(view, tools)
+                with asking("rspamd", tools):
+                    return _rspamd(view, tools)
             case "spamd":
-                return _spamd(view, tools)
+                with asking("spamd", tools):
+                    return _spamd(view, tools)
 
     def _learned(self, view: View, tools: Tools) -> tuple[Spam | None, str]:
         from postroom.bayes.filter import Filter

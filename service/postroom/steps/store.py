@@ -7,6 +7,7 @@ from postroom.errors import Permanent
 from postroom.model import TextSet
 from postroom.pipeline.outcome import Effect, Letter, Receipt
 from postroom.pipeline.tools import Tools
+from postroom.steps.allowance import folders
 from postroom.transports import maildir
 from postroom.transports.publishing import publish
 
@@ -36,6 +37,7 @@ class StoreEffect(Effect):
             root=root,
             again=letter.again,
             publish=tools.publish or publish,
+            spend=folders(tools.memory, root, letter.key),
         )
         return Receipt(detail="delivered", repeated=not new)
 

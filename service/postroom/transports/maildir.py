@@ -3,7 +3,7 @@ repeat.
 """
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
@@ -19,8 +19,14 @@ from postroom.transports.publishing import Publish
 LETTERS: Final = {
     "\\draft": "D", "\\flagged": "F", "$forwarded": "P", "\\answered": "R", "\\seen": "S", "\\deleted": "T",
 }  # fmt: skip
+SUBS: Final = ("tmp", "cur", "new")  # new last: whoever looks for it finds a whole Maildir
 BLOCK: Final = 1 << 18
+NEW_FOLDERS: Final = 100  # made in one mailbox within a day: their names can come from messages
 Chunks = Sequence[bytes | memoryview]
+
+
+def _nothing() -> None:
+    """Any number may be made."""
 
 
 def holds(flag: str) -> bool:
@@ -56,27 +62,28 @@ def deliver(
     again: bool = True,
     seen: bool = False,
     publish: Publish = publishing.publish,
+    spend: Callable[[], None] = _nothing,
 ) -> bool:
     """Put a message into a Maildir; False where an earlier try had put it there already.
 
     The name holds `key`, so that a repeated delivery finds the first one's work, in whatever state a mail
     reader has left it; `again`: whether there can have been one. `root`: the Maildir++ whose folder
     `directory` is. `seen`: it is no new mail, and lies in `cur` even without flags. `publish`: how
-    it gets its name; later, where it is to be done for many together. Line ends become LF where the message has CRLF
-    throughout. Raises Temporary, and Permanent where the folder is missing and not to be created;
-    both name `root`, since a folder may be named after what a message says.
+    it gets its name; later, where it is to be done for many together. `spend`: as `prepare` has it. Line ends become
+    LF where the message has CRLF throughout. Raises Temporary, and Permanent where the folder is missing and not to
+    be created; both name `root`, since a folder may be named after what a message says.
     """
     with explained(root or directory):
-        prepare(directory, create=create, root=root)
+        prepare(directory, create=create, root=root, spend=spend)
         if again and _found(directory, key):
             return False
         name = f"{int(received.timestamp())}.{key}.{host_part(host)}"
         where, info = ("cur", f":2,{letters_of(flags)}") if letters_of(flags) or seen else ("new", "")
         # Two tries at once are possible, when one was stopped past its lease and goes on: were they to share a
         # file in tmp, the one could publish what the other is still writing.
-        temporary = directory / "tmp" / f"{name}.{os.urandom(4).hex()}"
+        temporary = f"{directory}/tmp/{name}.{os.urandom(4).hex()}"
         descriptor, size = _written(temporary, unix(chunks))
-        publish(descriptor, temporary, directory / where / f"{name},S={size}{info}")
+        publish(descriptor, temporary, f"{directory}/{where}/{name},S={size}{info}")
         return True
 
 
@@ -85,16 +92,18 @@ def letters_of(flags: Iterable[str]) -> str:
     return "".join(sorted({LETTERS[flag.lower()] for flag in flags if holds(flag)}))
 
 
-def prepare(directory: Path, *, create: bool, root: Path | None) -> None:
-    """Make what is missing of a Maildir, or of a folder of `root`. Raises OSError, and Permanent where it is not to
-    be created."""
-    if (directory / "new").is_dir() and (directory / "tmp").is_dir() and (directory / "cur").is_dir():
+def prepare(directory: Path, *, create: bool, root: Path | None, spend: Callable[[], None] = _nothing) -> None:
+    """Make what is missing of a Maildir, or of a folder of `root`. `spend`: called before such a folder is made, to
+    raise where there are to be no more. Raises OSError, and Permanent where it is not to be created."""
+    if all(os.path.isdir(f"{directory}/{sub}") for sub in SUBS):
         return
     if not create and not directory.is_dir():
         raise Permanent(f"{root or directory}: there is no such folder, and it is not to be created")
     if root is not None and directory != root:
+        if not directory.is_dir():
+            spend()
         prepare(root, create=True, root=None)
-    for sub in ("tmp", "cur", "new"):  # new last: whoever looks for it finds a whole Maildir
+    for sub in SUBS:
         make_directories(directory / sub)
     if root is not None and directory != root:
         with suppress(FileExistsError):
@@ -119,7 +128,7 @@ def _named(directory: Path, key: str) -> list[str]:
         return [entry.name for entry in entries if f".{key}." in entry.name]
 
 
-def _written(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int, int]:
+def _written(path: str, chunks: Iterable[bytes | memoryview]) -> tuple[int, int]:
     """An open file, and its octets."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -127,7 +136,7 @@ def _written(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int, int
     except BaseException:
         os.close(descriptor)
         with suppress(FileNotFoundError):
-            path.unlink()
+            os.unlink(path)
         raise
 
 

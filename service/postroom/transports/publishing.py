@@ -8,18 +8,17 @@ import os
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Generic, TypeVar
 
 from postroom.transports.files import sync_directory
 
-Publish = Callable[[int, Path, Path], None]
+Publish = Callable[[int, str, str], None]
 """Takes an open file, its temporary path and the path that it is to have; closes it. Raises OSError."""
 MOST = 200  # files kept open
 T = TypeVar("T")
 
 
-def publish(descriptor: int, temporary: Path, path: Path) -> None:
+def publish(descriptor: int, temporary: str, path: str) -> None:
     """At once."""
     try:
         try:
@@ -27,21 +26,25 @@ def publish(descriptor: int, temporary: Path, path: Path) -> None:
         finally:
             os.close(descriptor)
         # What this could replace has the same key: the same message.
-        temporary.rename(path)
+        os.rename(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
-            temporary.unlink()
+            os.unlink(temporary)
         raise
-    sync_directory(path.parent)
+    sync_directory(os.path.dirname(path))
 
 
 @dataclass(slots=True)
 class _Waiting(Generic[T]):
     owner: T
     descriptor: int
-    temporary: Path
-    path: Path
+    temporary: str
+    path: str
     error: OSError | None = None
+
+    @property
+    def directory(self) -> str:
+        return os.path.dirname(self.path)
 
     def sync(self) -> None:
         try:
@@ -54,12 +57,12 @@ class _Waiting(Generic[T]):
     def rename(self) -> None:
         try:
             if self.error is None:
-                self.temporary.rename(self.path)
+                os.rename(self.temporary, self.path)
         except OSError as error:
             self.error = error
         if self.error is not None:
             with suppress(OSError):
-                self.temporary.unlink()
+                os.unlink(self.temporary)
 
 
 class Together(Generic[T]):
@@ -70,7 +73,7 @@ class Together(Generic[T]):
         self._failed = failed
         self._waiting: list[_Waiting[T]] = []
 
-    def publish(self, descriptor: int, temporary: Path, path: Path) -> None:
+    def publish(self, descriptor: int, temporary: str, path: str) -> None:
         """Later, with the others."""
         assert self.owner is not None
         self._waiting.append(_Waiting(self.owner, descriptor, temporary, path))
@@ -87,14 +90,14 @@ class Together(Generic[T]):
             each.sync()
         for each in waiting:
             each.rename()
-        directories = {each.path.parent for each in waiting if each.error is None}
+        directories = {each.directory for each in waiting if each.error is None}
         unsynced = {directory: _sync(directory) for directory in directories}
         for each in waiting:
-            if error := each.error or unsynced.get(each.path.parent):
+            if error := each.error or unsynced.get(each.directory):
                 self._failed(each.owner, error)
 
 
-def _sync(directory: Path) -> OSError | None:
+def _sync(directory: str) -> OSError | None:
     try:
         sync_directory(directory)
     except OSError as error:

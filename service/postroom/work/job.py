@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from mmap import mmap
 from typing import Literal, TypeAlias, assert_never
 
-from postroom.errors import PostroomError
+from postroom.errors import PostroomError, Temporary
 from postroom.ledger import Claim, Done, EffectRecord, EffectState, Failed, Later, Report
 from postroom.message import edited
 from postroom.metrics import Result
@@ -139,6 +139,12 @@ def result(outcome: Done | Later | Failed) -> Result:
 def delay(retry: Retry, tries: int) -> timedelta:
     """How long to wait after so many earlier failures."""
     return min(retry.first * retry.factor ** min(tries, 32), retry.most)
+
+
+def waiting(retry: Retry, tries: int, error: Exception) -> timedelta:
+    """The same after this error, which may know better."""
+    after = error.after if isinstance(error, Temporary) else None
+    return delay(retry, tries) if after is None else min(after, retry.most)
 
 
 def record(planned: Planned) -> EffectRecord:

@@ -5,7 +5,20 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from postroom.errors import Permanent, Temporary
-from postroom.ledger import OWN, Arrival, Batch, Cursor, End, Recorded, Settled, State, Unsettled, Waiting, Watched
+from postroom.ledger import (
+    OWN,
+    Arrival,
+    Batch,
+    Cursor,
+    End,
+    Origin,
+    Recorded,
+    Settled,
+    State,
+    Unsettled,
+    Waiting,
+    Watched,
+)
 
 from .conftest import RECEIVED, Clerk
 
@@ -206,3 +219,11 @@ def test_identities_that_the_source_lists_no_more_are_forgotten(clerk: Clerk) ->
     assert clerk.ledger.known_keys("stdin", ["uidl-1#1", "uidl-2#1"]) == {"uidl-1#1", "uidl-2#1"}
     assert clerk.ledger.forget_unlisted("stdin", ["uidl-2#1"]) == 1
     assert clerk.ledger.known_keys("stdin", ["uidl-1#1", "uidl-2#1"]) == {"uidl-2#1"}
+
+
+def test_an_effects_key_leads_to_its_message(clerk: Clerk) -> None:
+    done(clerk, "a")
+    done(clerk, "b")
+    known = clerk.ledger.origins({"effect of a", "effect of c"})
+    assert known == {"effect of a": Origin("stdin", "a")}
+    assert clerk.ledger.origins(()) == {}

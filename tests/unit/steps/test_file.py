@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from postroom import steps, testing
-from postroom.errors import Permanent
+from postroom.errors import Permanent, Temporary
 from postroom.pipeline.outcome import Effect
 
 
@@ -75,3 +75,23 @@ def test_a_symbolic_link_below_the_root_is_not_followed(tmp_path: Path, to: str)
     with pytest.raises(Permanent):
         planned(tmp_path, to).perform(testing.letter(), testing.tools(tmp_path))
     assert not [*(tmp_path / "outside").iterdir()]
+
+
+@pytest.mark.parametrize("ending", ["", ".mbox"], ids=["maildir", "mbox"])
+def test_places_that_senders_name_are_made_a_hundred_times_a_day(tmp_path: Path, ending: str) -> None:
+    tools = testing.tools(tmp_path)
+    step = steps.step("file").model_validate({"to": "from/{{ from.local }}" + ending})
+
+    def filed(local: str) -> None:
+        view = testing.view(testing.message(from_=f"{local}@acme.example"))
+        [made] = step.plan(view, tools)
+        assert isinstance(made, Effect)
+        made.perform(testing.letter(key=local), tools)
+
+    for number in range(100):
+        filed(f"ann{number}")
+    with pytest.raises(Temporary, match="100 new folders were made there within a day"):
+        filed("bob")
+    filed("ann7")
+    planned(tmp_path, f"fixed{ending}").perform(testing.letter(), tools)
+    assert len([*(tmp_path / "files/from").iterdir()]) == 100

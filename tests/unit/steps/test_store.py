@@ -1,5 +1,6 @@
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -100,3 +101,18 @@ def test_the_stored_form_does_not_depend_on_the_order_of_a_set(tmp_path: Path) -
 def test_effects_come_back_from_the_ledger_as_they_were(tmp_path: Path) -> None:
     made = effect(Store(str(tmp_path)), "move", "A/B", frozenset({r"\Seen", r"\Flagged"}))
     assert steps.effect(made.word).model_validate_json(made.model_dump_json()) == made
+
+
+def test_folders_that_senders_name_are_made_a_hundred_times_a_day_and_mail_is_kept_all_the_same(tmp_path: Path) -> None:
+    now = [testing.NOW]
+    home, tools = Store(str(tmp_path)), testing.tools(memory=testing.Memory(clock=lambda: now[0]))
+    for number in range(100):
+        effect(home, "move", f"From/{number}").perform(testing.letter(key=f"{number}"), tools)
+    with pytest.raises(Temporary, match="100 new folders were made there within a day"):
+        effect(home, "copy", "From/more").perform(testing.letter(), tools)
+    assert not (tmp_path / ".From.more").exists()
+    effect(home, "move", "From/7").perform(testing.letter(), tools)
+    effect(home, "keep").perform(testing.letter(), tools)
+    effect(Store(str(tmp_path / "other")), "move", "From/more").perform(testing.letter(), tools)
+    now[0] += timedelta(days=1)
+    effect(home, "move", "From/more").perform(testing.letter(), tools)

@@ -13,8 +13,9 @@ from postroom.errors import Temporary
 from postroom.pipeline.outgoing import Mail, Reply
 from postroom.transports.dns import Resolver
 from postroom.transports.mx import MxTransport
+from postroom.transports.routes import Routes
 from postroom.transports.smtp.terms import Terms
-from postroom.transports.sts import Policies, parsed
+from postroom.transports.sts import Policies, Policy, parsed
 from servers.authority import Authority
 from servers.dns import Dns
 from servers.ports import free_port
@@ -121,11 +122,38 @@ def test_a_dns_that_does_not_answer_is_temporary(dns: Dns, name: str) -> None:
         send(transport(dns, 1))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.1.1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "fe80::1", "fd00::1",
+        "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1",
+    ],
+)  # fmt: skip
 def test_a_strangers_domain_does_not_lead_into_our_network(dns: Dns, address: str) -> None:
-    dns.add("example.com", "A", address)
-    with pytest.raises(Temporary, match="none of its mail exchangers"):
-        send(transport(dns, 1, allow_private=False))
+    dns.add("example.com", "MX", "10 mx.example.com.")
+    dns.add("mx.example.com", "AAAA" if ":" in address else "A", address)
+    with hosts("127.0.0.1") as (here,):
+        reply = only(send(transport(dns, here.port, allow_private=False)))
+        assert (reply.verdict, reply.enhanced) == ("dead", "5.4.4")
+        assert "allow-private" in reply.text
+        assert here.connections == 0
+
+
+def test_an_exchanger_in_our_network_is_passed_over_for_one_outside(dns: Dns) -> None:
+    dns.add("example.com", "MX", "10 a.example.com.", "20 b.example.com.")
+    dns.add("a.example.com", "A", "127.0.0.1", "10.0.0.1")
+    dns.add("b.example.com", "A", "127.0.0.1", "198.41.0.4")
+    routes = Routes(resolver=Resolver(servers=dns.servers), own="us.example")
+    assert list(routes.places("example.com", Policy())) == [("b.example.com", "198.41.0.4")]
+
+
+def test_the_address_that_was_looked_at_is_connected_to_whatever_a_second_answer_says(dns: Dns) -> None:
+    """DNS rebinding: this machine's own resolver has another address for the name."""
+    dns.add("example.com", "MX", "10 localhost.")
+    dns.add("localhost", "A", "127.0.0.2")
+    with hosts("127.0.0.2", "127.0.0.1") as (looked_at, other):
+        assert only(send(transport(dns, looked_at.port))).verdict == "done"
+        assert (len(looked_at.received), other.connections) == (1, 0)
 
 
 def test_domains_have_their_own_results(dns: Dns) -> None:
@@ -206,7 +234,7 @@ def strict(dns: Dns) -> Dns:
 
 
 def with_policy(dns: Dns, authority: Authority, server: Smtp, port: int) -> MxTransport:
-    policies = Policies(Resolver(servers=dns.servers), ca=authority.file, port=port)
+    policies = Policies(Resolver(servers=dns.servers), ca=authority.file, port=port, allow_private=True)
     return transport(dns, server.port, ca=authority.file, policies=policies)
 
 
@@ -251,6 +279,12 @@ def test_a_policy_that_is_none_asks_for_nothing(
 ) -> None:
     with policy(authority, text, **more) as port, hosts("127.0.0.2") as (a,):
         assert only(send(with_policy(strict, authority, a, port))).tls == "none"
+
+
+def test_a_policy_is_not_asked_for_in_our_network(strict: Dns, authority: Authority) -> None:
+    with policy(authority, ENFORCED) as port:
+        policies = Policies(Resolver(servers=strict.servers), ca=authority.file, port=port)
+        assert not policies.policy("example.com").enforced
 
 
 def test_a_policy_stays_in_force_when_it_cannot_be_fetched_anew(strict: Dns, authority: Authority) -> None:

@@ -1,7 +1,7 @@
 """New mail of one folder: by UID from the cursor on, in windows, into the ledger; nothing else is asked of the server.
 
-The cursor is stored with the messages before it, never ahead of them. A UID whose body cannot be had now is recorded as
-wanted, so that it holds up none (`wanting`).
+The cursor is stored with the messages before it, never ahead of them: UIDNEXT says how far to look, and may be wrong. A
+UID whose body cannot be had now is recorded as wanted, so that it holds up none (`wanting`).
 """
 
 import asyncio
@@ -37,6 +37,7 @@ class Collector:
     meanwhile: Callable[[], Awaitable[None]]
     _taking: "asyncio.Task[None] | None" = field(default=None, init=False)
     _stored: Cursor | None = field(default=None, init=False)
+    _caught_up: int = field(default=0, init=False)  # the UIDNEXT up to which nothing more is found
 
     async def look(self) -> None:
         """All that is there now is recorded when this returns. Raises Lost, Rejected, Temporary."""
@@ -65,14 +66,19 @@ class Collector:
     async def _catch_up(self, end: int) -> None:
         """What lies between the cursor and the UIDNEXT of the last SELECT."""
         width = WINDOW if self.selected.exists > WINDOW else uidsets.HIGHEST
-        while self.cursor.next < end:
-            high = min(end, self.cursor.next + width)
-            found = await self._window(f"{self.cursor.next}:{high - 1}", high)
+        low = max(self.cursor.next, self._caught_up)
+        while low < end:
+            high = min(end, low + width)
+            found = await self._window(f"{low}:{high - 1}", high)
             if high < end:
                 await self.meanwhile()  # what is done by now does not wait for all the rest
+                if not found:
+                    end = min(end, await self.selected.last() + 1)
             if width < uidsets.HIGHEST:
                 # UIDs may lie far apart, where much was deleted.
                 width = min(WIDEST, width * 4) if found < WINDOW // 4 else WINDOW
+            low = high
+        self._caught_up = end
         self.selected.next = max(end, self.cursor.next)
 
     async def _look_beyond(self) -> int:
@@ -87,8 +93,6 @@ class Collector:
         for group in bodies.groups(news):
             await self._room()
             await self._group(group)
-        if high is not None:
-            self.cursor = replace(self.cursor, next=high)
         return len(news)
 
     async def _group(self, group: Sequence[Fetched]) -> None:

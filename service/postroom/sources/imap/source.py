@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from postroom.errors import Temporary
 from postroom.settings.mailboxes import ImapMailbox
 from postroom.sources import Desk, Loss
+from postroom.sources.allowance import Allowance
 from postroom.sources.imap.arriving import History
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.folder import Selected
 from postroom.sources.imap.jobs import Attempts
 from postroom.sources.imap.names import folded
 from postroom.sources.imap.responses import Rejected
-from postroom.sources.imap.targets import Allowance, Targets
+from postroom.sources.imap.targets import Targets
 from postroom.sources.imap.visit import Circumstances, Visit, wait
 from postroom.sources.losses import LoginRefused, Lost
 

@@ -1,35 +1,15 @@
 """Folders that messages are put into: found by name or use, made when missing."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date, datetime
 
-from postroom.errors import Permanent, Temporary
+from postroom.errors import Permanent
+from postroom.sources.allowance import Allowance
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.names import customary, folded, is_special
 from postroom.sources.imap.responses import Reply
 
-NEW_PER_DAY = 100
 _NOT_THERE = {"\\noselect", "\\nonexistent"}
-
-
-@dataclass(eq=False)
-class Allowance:
-    """How many folders may still be made today: names can come from messages."""
-
-    clock: Callable[[], datetime]
-    most: int = NEW_PER_DAY
-    _day: date | None = None
-    _made: int = 0
-
-    def spend(self) -> None:
-        """Raises Temporary where today's are used up."""
-        today = self.clock().date()
-        if self._day != today:
-            self._day, self._made = today, 0
-        if self._made >= self.most:
-            raise Temporary(f"{self.most} new folders were made in this mailbox today; further ones wait for tomorrow")
-        self._made += 1
 
 
 @dataclass(eq=False, kw_only=True)

@@ -8,6 +8,7 @@ from datetime import datetime
 from postroom.ledger.rows import Batch, Cursor
 from postroom.settings.mailboxes import ImapMailbox
 from postroom.sources import Desk
+from postroom.sources.allowance import Allowance
 from postroom.sources.imap.arriving import Arriving, History
 from postroom.sources.imap.collecting import Collector
 from postroom.sources.imap.connection import Imap
@@ -17,7 +18,7 @@ from postroom.sources.imap.owning import Owning
 from postroom.sources.imap.reconciling import Reconciler
 from postroom.sources.imap.responses import Rejected
 from postroom.sources.imap.settling import Settler
-from postroom.sources.imap.targets import Allowance, Targets
+from postroom.sources.imap.targets import Targets
 from postroom.sources.imap.wanting import Wanting
 
 # A folder is selected anew now and then: some servers change UIDVALIDITY without a word.
@@ -79,7 +80,8 @@ class Visit:
         """Select it, and know where to go on."""
         selected = await Selected.open(imap, folder, attention)
         old = await shared.desk.cursor(folder) or await cls._first(shared, selected)
-        if old.uidvalidity == selected.validity:
+        # A cursor ahead of all UIDs: the server once said something wrong, and what came since lies behind it.
+        if old.uidvalidity == selected.validity and not await selected.never_had(old.next - 1):
             return cls(shared, selected, targets, old)
         fresh = Cursor(folder=folder, uidvalidity=selected.validity, next=await selected.end())
         visit = cls(shared, selected, targets, fresh)

@@ -8,10 +8,11 @@ from pathlib import Path
 from time import monotonic
 
 from postroom.errors import Temporary
-from postroom.ledger.rows import Arrival, Batch, Cursor, End, State
+from postroom.ledger.rows import OWN, Arrival, Batch, Cursor, End, State
 from postroom.sources import Desk
 from postroom.sources.head import sender_of
 from postroom.sources.maildir.names import flags_in, key_of, names_in
+from postroom.sources.maildir.owning import own
 from postroom.sources.maildir.reading import NoMessage, Read, copy, read
 from postroom.spool import Blob
 
@@ -69,6 +70,9 @@ class Collector:
         known = await self._desk.known(keys) if keys else frozenset()
         self._known.update(keys[key] for key in known)
         waiting = [name for key, name in keys.items() if key not in known]
+        ours = await own(self._desk, waiting)
+        await self._hand_over([self._known_only(name, end=OWN) for name in waiting if name in ours])
+        waiting = [name for name in waiting if name not in ours]
         while waiting:
             await self._desk.room()
             found = await asyncio.to_thread(self._read, waiting)

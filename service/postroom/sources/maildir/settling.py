@@ -15,6 +15,7 @@ from pathlib import Path
 from postroom.errors import PostroomError, Temporary
 from postroom.ledger.rows import Settled, Unsettled, Waiting
 from postroom.settings.mailboxes import MaildirMailbox, MoveTo
+from postroom.sources.allowance import Allowance
 from postroom.sources.maildir.names import flagged, flags_in, key_of, names_in
 from postroom.sources.settlement import Settlement
 from postroom.transports import maildir
@@ -62,6 +63,7 @@ class Settler:
         self._root = root
         self._settings = settings
         self._host = host
+        self._allowance = Allowance(lambda: datetime.now(UTC))
 
     def rewrites(self, work: Settlement) -> bool:
         """Whether the message is written anew as it was edited, in place of the original."""
@@ -188,7 +190,8 @@ class Settler:
 
     def _cur(self, folder: str, *, create: bool) -> Path:
         directory = maildir.folder_path(self._root, folder)
-        maildir.prepare(directory, create=create and self._settings.create, root=self._root)
+        allowed = create and self._settings.create
+        maildir.prepare(directory, create=allowed, root=self._root, spend=self._allowance.spend)
         return directory / "cur"
 
     def _link(self, file: Path, work: Settlement, folder: str, changed: Changed) -> None:
@@ -240,6 +243,7 @@ class Settler:
             create=work.create and self._settings.create,
             root=self._root,
             seen=True,
+            spend=self._allowance.spend,
         )
 
 

@@ -186,3 +186,15 @@ async def test_the_source_writes_an_edited_message_anew(tmp_path: Path) -> None:
     [name] = names(tmp_path / "m")
     assert (tmp_path / "m" / name).read_bytes() == b"X-Tag: seen\n" + LETTER
     assert name.startswith("cur/")
+
+
+def test_folders_that_senders_name_are_made_a_hundred_times_a_day(tmp_path: Path) -> None:
+    settling = settler(tmp_path)
+    keys = [f"{number}.a.host" for number in range(101)]
+    for key in keys:
+        put(tmp_path, key)
+    answers = settling.settle([work(key, place="moved", target=f"From/{key[:-7]}") for key in keys])
+    assert [isinstance(answer, Settled) for answer in answers] == [True] * 100 + [False]
+    assert "wait for tomorrow" in str(answers[-1])
+    assert len(list(tmp_path.glob(".From.*"))) == 100
+    assert (tmp_path / "new" / keys[-1]).exists()
