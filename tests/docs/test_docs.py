@@ -152,6 +152,11 @@ def test_the_commands_of_a_document_run_one_after_the_other(checkout: Path, docu
         assert done.stdout, command
 
 
+def test_the_readme_shows_what_explain_prints(checkout: Path) -> None:
+    [shown] = [text for text in blocks("text") if text.startswith("deploy/samples/invoice.eml: ")]
+    assert run(checkout, f"{POSTROOM} explain deploy/samples/invoice.eml").stdout == shown
+
+
 def test_every_command_that_the_readme_lists_is_there_and_none_is_missing(checkout: Path) -> None:
     table = re.findall(r"^\| (`postroom .*?) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     listed = {name for row in table for name in re.findall(r"`(?:postroom )?([a-z]+)", row)}
@@ -159,10 +164,15 @@ def test_every_command_that_the_readme_lists_is_there_and_none_is_missing(checko
     assert listed == set(re.findall(r"^[│ |]*([a-z]+) {2,}\w", done.stdout, re.MULTILINE))
 
 
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", [*DOCUMENTS, "ARCHITECTURE.md", "CONTRIBUTING.md", "deploy/README.md"])
 def test_links_between_documents_lead_somewhere(document: str) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / document).read_text(encoding="utf-8"))
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#([^)]+))?", (ROOT / document).read_text(encoding="utf-8"))
+    beside = (ROOT / document).parent
+    assert [link for link, _ in links if not (beside / link).exists()] == []
+    for link, anchor in links:
+        headings = re.findall(r"^#+ (.*)$", (beside / link).read_text("utf-8"), re.MULTILINE) if anchor else []
+        known = {re.sub(r"[^\w -]", "", one).strip().lower().replace(" ", "-") for one in headings}
+        assert not anchor or anchor in known, f"{link}#{anchor}"
 
 
 def test_files_that_the_architecture_names_are_there() -> None:

@@ -12,6 +12,7 @@ from postroom.settings.document import Trail
 from postroom.settings.model import Settings
 
 SECRET: Final = frozenset({"password-file", "token-file", "secret-file", "key-file", "tls-key", "file"})
+CONTAINER: Final = "/run/secrets"  # mounted there for one container; nobody else is in it
 PUBLIC: Final = frozenset({"tls-ca", "tls-certificate"})
 
 
@@ -42,6 +43,6 @@ def _note(path: Path, *, secret: bool) -> str:
         return f"there is no file {path}; it is needed once the service runs"
     except OSError as error:
         return f"{path} cannot be looked at by this user: {error.strerror}"
-    if secret and status.st_mode & 0o004:
+    if secret and status.st_mode & 0o004 and not path.is_relative_to(CONTAINER):
         return f"everybody on this machine can read {path}; `chmod o-r` it"
     return "" if os.access(path, os.R_OK) else f"{path} cannot be read by this user"
