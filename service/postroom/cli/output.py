@@ -85,10 +85,18 @@ def table(headings: Cells, rows: Sequence[Cells]) -> "Table":
     made = Table(*headings, box=None, pad_edge=False)
     for row in rows:
         # As text: what stands in a message is no markup.
-        made.add_row(*(Text(visible(cell)) for cell in row))
+        made.add_row(*(Text(visible(cell), style=STATES.get(cell, "")) for cell in row))
     return made
 
 
+STATES = {
+    "connected": "green",
+    "listening": "green",
+    "paused": "yellow",
+    "not watched": "yellow",
+    "refused": "red",
+    "dead": "red",
+}
 MARKS = {True: "✓", False: "✗", None: "?"}
 PLAIN = {True: "+", False: "-", None: "?"}
 
