@@ -16,8 +16,9 @@ WORDS = {"mbox": "file"}  # effects that the operator calls by another word
 
 def effect_key(message: str, effect: Effect, occurrence: int = 0) -> str:
     """26 characters of base32: equal when planned again, whichever rule it comes from."""
-    # Sorted: options of which the order says nothing (`env` of exec) may be written in another one.
-    canonical = json.dumps(effect.model_dump(mode="json"), sort_keys=True)
+    canonical = effect.model_dump_json()
+    if "{" in canonical[1:]:  # options of which the order says nothing (`env` of exec) may be written in another one
+        canonical = json.dumps(json.loads(canonical), sort_keys=True)
     return short_hash(message, effect.word, canonical, str(occurrence))
 
 
