@@ -183,14 +183,19 @@ class Arguments(ArgumentParser):
 
 
 def parser() -> ArgumentParser:
-    made = Arguments(prog="postroom filter", description=__doc__, add_help=False, allow_abbrev=False)
+    made = Arguments(
+        prog="postroom filter",
+        description="Take one message from standard input. Ends with 0: done, 75: offer it again later, 77: rejected.",
+        add_help=False,
+        allow_abbrev=False,
+    )
     add = made.add_argument
     add("--help", action="store_true", help="show this and end")
     add(
         "--config",
         type=Path,
         metavar="FILE",
-        help="settings; else $POSTROOM_CONFIG, ./postroom.yaml, ./config/postroom.yaml …",
+        help="settings; else $POSTROOM_CONFIG, ./postroom.yaml ...",
     )
     add("--mailbox", metavar="NAME", help="which mailbox of the settings, where several have the url stdin:")
     add("--pipeline", metavar="NAME", help="another pipeline than the mailbox names")
