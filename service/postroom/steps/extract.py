@@ -89,8 +89,7 @@ class ExtractStep(Step):
     and those past `count`, stay in the message only. `mode` is octal.
 
         - extract: invoices/{{ from.domain }}
-        - extract: {to: /srv/scans, types: [application/pdf, "image/*"], name: "{{ received.date }} {{
-        attachment.name }}"}
+        - extract: {to: /srv/scans, types: "image/*", name: "{{ received.date }} {{ attachment.name }}"}
     """
 
     word: ClassVar[str] = "extract"

@@ -22,6 +22,7 @@ from postroom.pipeline.conditions.logic import All, Any, Not
 from postroom.pipeline.conditions.patterns import (
     BoolTest,
     Both,
+    HasTest,
     HoursTest,
     InstantTest,
     NumberTest,
@@ -117,7 +118,12 @@ class _Compiler:
             return self.truth(name, data, trail)
         if name in FIELDS:
             return getattr(self, f"_{name}")(data, trail)  # type: ignore[no-any-return]  # methods below
-        self.read.unknown(trail, "field", name, WORDS)
+        if name.lower() in ("header", "headers") or re.fullmatch("[A-Z][a-z]*(-[A-Za-z]+)+", name):
+            inner = next(iter(data), "X-Name") if isinstance(data, dict) else "X-Name"
+            asked = inner if name.lower() in ("header", "headers") else name
+            self.read.wrong(trail, f"unknown field `{name}`; a field of the header is `header.{asked}`", key=True)
+        else:
+            self.read.unknown(trail, "field", name, WORDS)
         return None
 
     def text(
@@ -189,10 +195,13 @@ class _Compiler:
         question = self.read.text(data, trail)
         if question is None:
             return None
-        if question.exists is not None or question.every is not None or question.some is None:
-            self.read.wrong(trail, "`exists` and `every` ask about the whole field, not about a part of a value")
+        if question.every is not None:
+            self.read.wrong(trail, "`every` asks about the whole field, not about a part of a value")
             return None
-        return Of(forms, question.some)
+        asked: list[Test[V]] = [Of(forms, question.some)] if question.some is not None else []
+        if question.exists is not None:
+            asked.append(HasTest(forms, question.exists))
+        return asked[0] if len(asked) == 1 else Both(tuple(asked))
 
     def compared(
         self, name: str, data: object, trail: Trail, values: Callable[[View], Sequence[V] | None],
@@ -229,7 +238,7 @@ class _Compiler:
             asked = Question[fields.Attachment](some=some, every=every, exists=question.exists)
             return _asks("attachment", data, fields.attachments, _attachment_name, asked)
         reading: dict[str, Callable[[object, Trail], Test[fields.Attachment] | None]] = {
-            "name": lambda value, place: self.part(value, place, _names),
+            "name": lambda value, place: self.part(value, place, lambda one: one.given),
             "type": lambda value, place: self.part(value, place, _types),
             "size": self._attachment_size,
         }
