@@ -354,6 +354,10 @@ class Settings(Model):
         """Where everything stands in the file."""
         return self._source
 
+    def forget_places(self) -> None:
+        """Nothing more will be told of the file: where its parts stand weighs as much as what it says."""
+        self._source = Source(self._source.file)
+
     @property
     def file(self) -> Path:
         """The file that this was read from."""
