@@ -6,10 +6,10 @@ import sys
 import traceback
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack, get_args
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
+    from structlog.typing import EventDict, FilteringBoundLogger
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 Level = Literal["debug", "info", "warning", "error"]
@@ -52,6 +52,9 @@ Event = Literal[
     "library.warned",
 ]
 """Everything that is ever written; another name is a type error."""
+
+
+LONGEST = max(map(len, get_args(Event)))
 
 
 class Fields(TypedDict, total=False):
@@ -99,17 +102,28 @@ class StandardError:
 
         console = self._format == "console" or (self._format == "auto" and sys.stderr.isatty())
         colors = not os.environ.get("NO_COLOR")
-        renderer = structlog.dev.ConsoleRenderer(colors=colors) if console else structlog.processors.JSONRenderer()
+        renderer = (
+            structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=LONGEST)
+            if console
+            else structlog.processors.JSONRenderer()
+        )
         logger: FilteringBoundLogger = structlog.wrap_logger(
             structlog.WriteLogger(sys.stderr),
             processors=[
                 structlog.processors.add_log_level,
-                structlog.processors.TimeStamper("iso"),
+                structlog.processors.TimeStamper(*(("%H:%M:%S", False) if console else ("iso", True))),
+                leading,
                 renderer,
             ],
             wrapper_class=structlog.make_filtering_bound_logger(self._level),
         )
         return logger
+
+
+def leading(_: object, __: str, event: "EventDict") -> "EventDict":
+    """When, how bad and what come first, so that people can read lines of JSON, too."""
+    first = ("timestamp", "level", "event")
+    return {**{key: event[key] for key in first}, **event}
 
 
 class Foreign(logging.Handler):

@@ -4,7 +4,7 @@ import json
 import re
 import sys
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -56,6 +56,27 @@ def print_table(headings: Cells, rows: Sequence[Cells]) -> None:
     Console().print(table(headings, rows))
 
 
+def print_lines(lines: Iterable[tuple[str, str]]) -> None:
+    """Lines and their styles, which are seen on a terminal that has colours and wants them (NO_COLOR)."""
+    if not sys.stdout.isatty():
+        for line, _ in lines:
+            print_line(line)
+        return
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    for line, style in lines:
+        # As text: what stands in a message is no markup.
+        console.print(Text(visible(line), style=style), soft_wrap=True)
+
+
+def aligned(rows: Sequence[Cells]) -> list[str]:
+    """Columns below each other, three spaces apart; a very long cell does not push away all others."""
+    widths = [min(44, max(map(len, column))) for column in zip(*rows, strict=True)]
+    return ["   ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
 def table(headings: Cells, rows: Sequence[Cells]) -> "Table":
     """For a terminal."""
     from rich.table import Table
@@ -64,8 +85,29 @@ def table(headings: Cells, rows: Sequence[Cells]) -> "Table":
     made = Table(*headings, box=None, pad_edge=False)
     for row in rows:
         # As text: what stands in a message is no markup.
-        made.add_row(*(Text(visible(cell)) for cell in row))
+        made.add_row(*(Text(visible(cell), style=STATES.get(cell, "")) for cell in row))
     return made
+
+
+STATES = {
+    "connected": "green",
+    "listening": "green",
+    "paused": "yellow",
+    "not watched": "yellow",
+    "refused": "red",
+    "dead": "red",
+}
+MARKS = {True: "✓", False: "✗", None: "?"}
+PLAIN = {True: "+", False: "-", None: "?"}
+
+
+def mark(held: bool | None) -> str:
+    """Yes, no or unknown, as the terminal's encoding can show it."""
+    try:
+        MARKS[held].encode(sys.stdout.encoding or "ascii")
+    except UnicodeEncodeError:
+        return PLAIN[held]
+    return MARKS[held]
 
 
 def when(time: datetime | None) -> str:

@@ -20,7 +20,7 @@ from pydantic import (
     model_validator,
 )
 
-from postroom.model import Model
+from postroom.model import Model, OneOrMore
 from postroom.pipeline.plan import Plan
 from postroom.settings import urls
 from postroom.settings.passwords import ONE_OF, WithPassword
@@ -38,6 +38,11 @@ FORMS = (
     '"stdin:", maildir:PATH, imaps://HOST, imap://HOST (STARTTLS), pop3s://HOST, pop3://HOST (STLS), '
     "lmtp://HOST:PORT, lmtp+unix:PATH or smtp://HOST:PORT"
 )
+
+
+def is_known(value: object) -> bool:
+    """Whether its url tells a kind of mailbox."""
+    return urls.scheme(value) in _KINDS
 
 
 def kind(value: object) -> str:
@@ -117,7 +122,7 @@ class Mailbox(Model):
     pipeline: Name | None = Field(
         default=None, description="A file in `pipelines`, without .yaml; default: `defaults.pipeline`."
     )
-    addresses: tuple[str, ...] = Field(
+    addresses: Annotated[tuple[str, ...], OneOrMore] = Field(
         default=(), description="Addresses that are ours; default: the user or the envelope's recipients."
     )
 
@@ -271,8 +276,10 @@ class ImapMailbox(Account):
     url: Annotated[str, AfterValidator(_server), WithJsonSchema({"type": "string", "pattern": "^imaps?://."})] = Field(
         description="`imaps://HOST` (993), or `imap://HOST` (143), where STARTTLS is required."
     )
-    folders: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        default=("INBOX",), description="Folders to watch; pipelines tell them apart by the condition `folder`."
+    folders: Annotated[tuple[str, ...], OneOrMore] = Field(
+        min_length=1,
+        default=("INBOX",),
+        description="Folders to watch; pipelines tell them apart by the condition `folder`.",
     )
     rewrite: bool = Field(default=False, description="An edited message that stays or moves replaces the original.")
     create: bool = Field(

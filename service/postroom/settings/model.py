@@ -24,10 +24,11 @@ from postroom.message.limits import DEFAULT_LIMITS, Limits
 from postroom.model import Model
 from postroom.pipeline.tools import Scanner, Scanners, Trust
 from postroom.settings.document import Source
+from postroom.settings.domains import Arc, ResolverLine, Srs
 from postroom.settings.mailboxes import AnyMailbox, StdinMailbox
 from postroom.settings.passwords import WithPassword
 from postroom.settings.secrets import SecretSource
-from postroom.settings.servers import AnyServer, Arc, ResolverLine, Srs
+from postroom.settings.servers import AnyServer
 from postroom.settings.spelling import FilePath, Name, Period, kebab
 from postroom.units import Duration, Size
 
@@ -352,6 +353,10 @@ class Settings(Model):
     def source(self) -> Source:
         """Where everything stands in the file."""
         return self._source
+
+    def forget_places(self) -> None:
+        """Nothing more will be told of the file: where its parts stand weighs as much as what it says."""
+        self._source = Source(self._source.file)
 
     @property
     def file(self) -> Path:
