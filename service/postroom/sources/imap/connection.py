@@ -13,7 +13,7 @@ from postroom.sources.imap.introduction import introduced
 from postroom.sources.imap.names import Naming, quoted
 from postroom.sources.imap.protocol import ALLOWANCE, Protocol, Running
 from postroom.sources.imap.responses import Data, Reply, Status
-from postroom.sources.losses import Lost
+from postroom.sources.losses import Lost, greeting
 
 # A command whose answer keeps trickling in may take this many times the timeout.
 PATIENCE = 10
@@ -139,9 +139,10 @@ class Imap:
     # Opening
 
     async def _begin(self, account: ImapMailbox) -> None:
-        greeting = await Exchange(self._protocol, self._protocol.greeting, self._timeout).reply()
-        self._learn(greeting)
-        is_known = greeting.status.verdict == "PREAUTH"
+        with greeting(encrypted=account.is_encrypted):
+            greeted = await Exchange(self._protocol, self._protocol.greeting, self._timeout).reply()
+        self._learn(greeted)
+        is_known = greeted.status.verdict == "PREAUTH"
         if not account.is_encrypted and account.tls != "off":
             await self._encrypt(account, is_known)
         if not is_known:
