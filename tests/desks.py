@@ -1,8 +1,8 @@
 """A desk in memory for tests of sources: rows in a dictionary, drafts in a real spool, and calls that can fail."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Literal
@@ -43,6 +43,7 @@ class MemoryDesk:
         self.effects: dict[str, Origin] = {}  # of any message, by key
         self.finishes: Callable[[Arrival], dict[str, Any]] | None = None
         self._woken = asyncio.Event()
+        self._called: Callable[[], None] = lambda: None
         self._changed = asyncio.Event()
 
     async def room(self) -> None:
@@ -130,6 +131,12 @@ class MemoryDesk:
             await asyncio.wait_for(self._woken.wait(), period.total_seconds())
         self._woken.clear()
 
+    @contextmanager
+    def heeding(self, called: Callable[[], None]) -> Iterator[None]:
+        self._called = called
+        yield
+        self._called = lambda: None
+
     def connected(self) -> None:
         self.events.append("connected")
         self._changed.set()
@@ -156,6 +163,7 @@ class MemoryDesk:
         self.works[work.message] = work
         self.states[key] = State.DONE
         self._woken.set()
+        self._called()
         return work.message
 
     async def until(self, holds: Callable[[], object], seconds: float = 20) -> None:

@@ -22,9 +22,9 @@ from postroom.pipeline.tools import Memory, Reservation, Tools
 from postroom.pipeline.view import Auth, Home
 from postroom.servers import Servers, make_resolver
 from postroom.settings import Settings, load, load_pipelines
+from postroom.settings.domains import Arc as ArcLine
+from postroom.settings.domains import Srs as SrsLine
 from postroom.settings.mailboxes import Mailbox, StdinMailbox
-from postroom.settings.servers import Arc as ArcLine
-from postroom.settings.servers import Srs as SrsLine
 from postroom.spool import Blob, Spool, collect_orphans
 from postroom.steps.store import InPlace, Nowhere, Store
 from postroom.transports.files import explained, make_directories

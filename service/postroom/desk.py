@@ -3,9 +3,9 @@
 import asyncio
 import hashlib
 import hmac
-from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack, asynccontextmanager, suppress
+from contextlib import AbstractContextManager, ExitStack, asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Literal, ParamSpec, TypeVar
@@ -73,13 +73,25 @@ class Chime:
 
     def __init__(self) -> None:
         self._waiting: set[asyncio.Future[None]] = set()
+        self._called: Callable[[], None] | None = None
 
     def ring(self) -> None:
         """From the event loop's own thread."""
+        if self._called is not None:
+            self._called()
         for waiter in self._waiting:
             if not waiter.done():
                 waiter.set_result(None)
         self._waiting.clear()
+
+    @contextmanager
+    def calling(self, called: Callable[[], None]) -> Iterator[None]:
+        """Call it with each ring: one at a time, who would else have to wait all the time."""
+        self._called = called
+        try:
+            yield
+        finally:
+            self._called = None
 
     async def wait(self, seconds: float) -> None:
         """Until the next ring, or so long."""
@@ -266,6 +278,9 @@ class MailboxDesk:
 
     async def wake(self, period: timedelta) -> None:
         await self.progress.wait(period.total_seconds())
+
+    def heeding(self, called: Callable[[], None]) -> AbstractContextManager[None]:
+        return self.progress.calling(called)
 
     def sign(self, text: bytes) -> bytes:
         return hmac.digest(self._office.secrets[0], text, hashlib.sha256)

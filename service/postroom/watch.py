@@ -5,6 +5,7 @@ import random
 import threading
 from collections.abc import Collection
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import timedelta
 
 from postroom.desk import MailboxDesk, Office
@@ -20,39 +21,51 @@ FIRST_WAIT, LONGEST_WAIT = 1.0, 60.0
 HOPELESS_WAIT = 300.0  # until what an operator has to mend is tried again; a reload does so at once
 
 
+@dataclass(slots=True)
+class Held:
+    """A lease of ours, and the time until which it is."""
+
+    lost: "asyncio.Future[None]"
+    until: float
+
+
 class Leases:
-    """Renews the leases of one process: those that fall due together share a commit, however many they are."""
+    """Renews the leases of one process, all that it holds in one commit, however many they are."""
 
     def __init__(self) -> None:
-        self._waiting: dict[str, asyncio.Future[bool]] = {}
+        self._held: dict[str, Held] = {}
         self._renewing: asyncio.Task[None] | None = None
 
-    async def renew(self, name: str, office: Office) -> bool:
-        """Whether the lease is ours still. Raises Temporary."""
-        answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
-        self._waiting[name] = answer
-        if self._renewing is None:
-            self._renewing = asyncio.create_task(self._renew(office), name="leases")
-        return await answer
+    def keep(self, name: str, office: Office) -> "asyncio.Future[None]":
+        """Renew it until the answer is cancelled. It comes when the lease is lost, or ran out unrenewed."""
+        loop = asyncio.get_running_loop()
+        lost: asyncio.Future[None] = loop.create_future()
+        self._held[name] = Held(lost, loop.time() + LEASE.total_seconds())
+        if self._renewing is None or self._renewing.done():
+            self._renewing = asyncio.create_task(self._run(office), name="leases")
+        return lost
 
-    async def _renew(self, office: Office) -> None:
-        while self._waiting:
-            waiting, self._waiting = self._waiting, {}
-            answers = await asyncio.gather(
-                office.call(office.ledger.prolong, tuple(waiting), office.owner, LEASE), return_exceptions=True
-            )
-            _answer(waiting, answers[0])
-        self._renewing = None
+    async def _run(self, office: Office) -> None:
+        while self._held:
+            await due()
+            await self.renew(office)
 
-
-def _answer(waiting: "dict[str, asyncio.Future[bool]]", held: Collection[str] | BaseException) -> None:
-    for name, future in waiting.items():
-        if future.done():
-            continue  # nobody waits for it any more
-        if isinstance(held, BaseException):
-            future.set_exception(held)
+    async def renew(self, office: Office) -> None:
+        """All that are held, now."""
+        loop = asyncio.get_running_loop()
+        self._held = {name: held for name, held in self._held.items() if not held.lost.done()}
+        asked, names = loop.time(), tuple(self._held)
+        try:
+            ours = await office.call(office.ledger.prolong, names, office.owner, LEASE) if names else frozenset[str]()
+        except Exception:  # also a bug of ours: who cannot renew a lease loses it in the end
+            office.log.warning("ledger.locked")
+            ours = frozenset(name for name in names if self._held[name].until > loop.time())
         else:
-            future.set_result(name in held)
+            for name in ours:
+                self._held[name].until = asked + LEASE.total_seconds()
+        for name in names:
+            if name not in ours and not self._held[name].lost.done():
+                self._held[name].lost.set_result(None)
 
 
 async def due() -> None:
@@ -101,19 +114,21 @@ class Watcher:
         """Run the source until it ends or the lease is lost; answers how long to wait."""
         self._office.metrics.watching(self.desk.mailbox)
         running = asyncio.create_task(self._collected(), name=f"source {self.desk.mailbox}")
-        keeping = asyncio.create_task(self._kept(), name=f"lease {self.desk.mailbox}")
-        others = {keeping}
+        lost = (
+            self._leases.keep(self._lease, self._office) if self._alone else asyncio.get_running_loop().create_future()
+        )
+        others = set[asyncio.Task[None]]()
         if isinstance(self.mailbox, ImapMailbox) and self.mailbox.learn is not None:
             others.add(asyncio.create_task(self._taught(self.mailbox), name=f"learning {self.desk.mailbox}"))
         try:
-            await asyncio.wait({running, keeping}, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.wait({running, lost}, return_when=asyncio.FIRST_COMPLETED)
         finally:
+            self.holds = lost.cancel()
             for task in (running, *others):
                 task.cancel()
             await asyncio.wait({running, *others})
         error = None if running.cancelled() else running.exception()
         if running.cancelled() or error is None:
-            self.holds = keeping.cancelled()
             self.desk.lost("stopped" if self.holds else "lease")
             self._office.metrics.unwatched(self.desk.mailbox)
             self._log.warning("mailbox.lease", mailbox=self.desk.mailbox)
@@ -159,20 +174,3 @@ class Watcher:
         except PostroomError:
             self._log.warning("ledger.locked", mailbox=self.desk.mailbox)
             return False
-
-    async def _kept(self) -> None:
-        """Renew the lease; return when it is lost, or could not be renewed until it ran out."""
-        loop = asyncio.get_running_loop()
-        until = loop.time() + LEASE.total_seconds()
-        while loop.time() < until:
-            await due()
-            if not self._alone:
-                until = loop.time() + LEASE.total_seconds()
-                continue
-            try:
-                asked = loop.time()
-                if not await self._leases.renew(self._lease, self._office):
-                    return
-                until = asked + LEASE.total_seconds()
-            except PostroomError:
-                self._log.warning("ledger.locked", mailbox=self.desk.mailbox)

@@ -8,6 +8,7 @@ import pytest
 from postroom.settings.mailboxes import ImapMailbox
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.fetched import fetched
+from postroom.sources.imap.signal import Signal
 from postroom.sources.losses import LoginRefused, Lost
 from servers import accounts
 from servers.dovecot import POOR, Dovecot, token
@@ -130,7 +131,7 @@ async def test_many_tasks_share_a_connection_one_command_after_the_other(dovecot
 
 
 async def test_idle_ends_with_a_push(dovecot: Dovecot, user: str) -> None:
-    attention = asyncio.Event()
+    attention = Signal()
     async with await Imap.open(accounts.encrypted(dovecot, user)) as imap:
         await select(imap)
         imap.listen(lambda _: attention.set())
@@ -144,14 +145,14 @@ async def test_idle_ends_with_a_push(dovecot: Dovecot, user: str) -> None:
 async def test_idle_ends_by_itself(dovecot: Dovecot, user: str) -> None:
     async with await Imap.open(accounts.plain(dovecot.imap, user)) as imap:
         await select(imap)
-        await imap.idle(asyncio.Event(), 0.05)
+        await imap.idle(Signal(), 0.05)
         (await imap.call("NOOP")).require()
 
 
 async def test_a_command_that_is_cancelled_takes_its_connection_with_it(dovecot: Dovecot, user: str) -> None:
     async with await Imap.open(accounts.plain(dovecot.imap, user)) as imap:
         await select(imap)
-        idling = asyncio.create_task(imap.idle(asyncio.Event(), 60))
+        idling = asyncio.create_task(imap.idle(Signal(), 60))
         await asyncio.sleep(0)
         idling.cancel()
         with pytest.raises(asyncio.CancelledError):

@@ -9,6 +9,7 @@ import pytest
 from postroom.sources.imap import sockets
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.fetched import fetched
+from postroom.sources.imap.signal import Signal
 from postroom.sources.losses import LoginRefused, Lost
 from servers import accounts
 from servers.dovecot import Dovecot
@@ -21,7 +22,7 @@ async def lost_by(*scripts: object, **keys: object) -> Lost:
         try:
             async with await Imap.open(accounts.plain(liar.port, **keys)) as imap:
                 await imap.call("SELECT", '"INBOX"')
-                await imap.idle(asyncio.Event(), 30)
+                await imap.idle(Signal(), 30)
         except Lost as lost:
             return lost
     pytest.fail("the session did not end")
@@ -77,7 +78,7 @@ async def test_a_server_that_never_answers_done_is_given_up() -> None:
         await peer.hang()
 
     async with lying(script) as liar:
-        attention = asyncio.Event()
+        attention = Signal()
         async with await Imap.open(accounts.plain(liar.port, timeout="0.2s")) as imap:
             await imap.call("SELECT", '"INBOX"')
             imap.listen(lambda _: attention.set())

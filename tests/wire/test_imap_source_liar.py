@@ -447,6 +447,33 @@ async def test_a_move_of_which_the_server_tells_nothing_is_no_new_mail_either(tm
             await here.until(lambda: sorted(map(str, here.ends())) == ["moved", "own"])
 
 
+@pytest.mark.parametrize("missing", [1, 2, 3])
+async def test_a_message_that_the_server_left_out_once_is_not_passed_by(tmp_path: Path, missing: int) -> None:
+    """The cursor stood behind the others by then."""
+    left_out = False
+
+    def told(_: str) -> list[str | bytes]:
+        nonlocal left_out
+        left_out, was = True, left_out
+        return [listed(uid) for uid in (1, 2, 3) if was or uid != missing]
+
+    answers: dict[str, Callable[[str], list[str | bytes]]] = {
+        r"UID FETCH .*BODY\.PEEK": lambda _: [literal(uid) for uid in (1, 2, 3)],
+        r"UID FETCH 1:(3|\*) ": told,
+        r"UID FETCH ": lambda _: [listed(3)],
+    }
+
+    async def script(peer: Peer) -> None:
+        await serve(peer, answers, next=1, exists=3)
+
+    async with (
+        lying(script) as liar,
+        site(tmp_path, accounts.plain(liar.port, start="all")) as here,
+        here.watching(),
+    ):
+        await here.until(lambda: here.ends() == ["kept", "kept", "kept"])
+
+
 @pytest.mark.parametrize(
     ("next_", "beyond", "ends"),
     [

@@ -49,9 +49,14 @@ def span(period: timedelta) -> int:
     return period // _MICROSECOND
 
 
+def instant(value: int) -> datetime:
+    """The time in UTC."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
 def moment(value: int | None) -> datetime | None:
     """The time in UTC; None for null and for 0, which means "at once" where times are compared."""
-    return _EPOCH + timedelta(microseconds=value) if value else None
+    return instant(value) if value else None
 
 
 def flags_text(flags: Iterable[str]) -> str:

@@ -1,6 +1,6 @@
 """From the database's rows to values."""
 
-from postroom.ledger.columns import envelope, moment
+from postroom.ledger.columns import envelope, instant, moment
 from postroom.ledger.database import Found
 from postroom.ledger.rows import EffectRecord, EffectRow, EffectState, Row, State
 
@@ -18,8 +18,6 @@ EFFECT = (
 def row(found: Found, *, plan: str | None = None, crashes: int | None = None) -> Row:
     """A message's row of at least the columns of LISTED. `crashes`: where the row has another number by now."""
     sender, recipients = envelope(found["envelope"])
-    received = moment(found["received_at"])
-    assert received is not None
     return Row(
         id=found["id"],
         mailbox=found["mailbox"],
@@ -37,7 +35,7 @@ def row(found: Found, *, plan: str | None = None, crashes: int | None = None) ->
         sha256=found["sha256"],
         size=found["size"],
         message_id=found["message_id"],
-        received_at=received,
+        received_at=instant(found["received_at"]),
         plan=plan,
         planned_at=moment(found["planned_at"]),
         crashes=found["crashes"] if crashes is None else crashes,

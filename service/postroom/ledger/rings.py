@@ -16,7 +16,12 @@ _WAITING = sql(f"""
     AND (owner IN :gone OR NOT {HELD} AND (rung_at < next_try_at OR rung_at <= NOW - :patience))
     ORDER BY next_try_at, id LIMIT :limit
 """)
-_RING = sql("UPDATE message SET rung_at = NOW WHERE id IN :ids RETURNING id, crashes")
+# The claim of a dead worker ends with it: else the message would be rung for at every sweep until somebody came to it,
+# and where many wait for their turn the queue would only grow.
+_RING = sql("""
+    UPDATE message SET rung_at = NOW, lease_until = CASE WHEN owner IN :gone THEN 0 ELSE lease_until END
+    WHERE id IN :ids RETURNING id, crashes
+""")
 _UNRING = sql("UPDATE message SET rung_at = 0 WHERE id IN :ids")
 
 
@@ -32,7 +37,7 @@ def ring(database: Database, limit: int, leaving: Collection[str], patience: tim
     if not ids:
         return {}
     with database.writing() as connection:
-        return {found["id"]: found["crashes"] > 0 for found in connection.rows(_RING, ids=ids)}
+        return {found["id"]: found["crashes"] > 0 for found in connection.rows(_RING, ids=ids, gone=gone)}
 
 
 def unring(database: Database, ids: Sequence[int]) -> None:

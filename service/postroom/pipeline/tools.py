@@ -73,10 +73,12 @@ class Sealer(Protocol):
 
 
 class Trust(Model):
-    """Whose header lines are believed."""
+    """Whose header lines are believed. Both may hold globs, `hosts` networks, too. `below`: results may stand directly
+    below the Received field of the host that took the message from outside."""
 
     hosts: tuple[str, ...] = ()
     authserv_id: tuple[str, ...] = ()
+    below: bool = False
 
 
 class Scanner(Model):

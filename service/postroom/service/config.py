@@ -66,7 +66,9 @@ def read(path: Path | None) -> Config:
     seen = stamps(file)
     settings = load(file)
     seen |= stamps(*settings.pipelines.glob("*.yaml"))
-    return Config(settings=settings, rules=load_pipelines(settings), seen=seen)
+    rules = load_pipelines(settings)
+    settings.forget_places()
+    return Config(settings=settings, rules=rules, seen=seen)
 
 
 def stamps(*paths: Path) -> dict[Path, tuple[int, int, int]]:

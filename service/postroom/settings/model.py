@@ -7,7 +7,7 @@ import os
 import re
 from datetime import timedelta, tzinfo
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
 from pydantic import (
     AfterValidator,
@@ -15,17 +15,20 @@ from pydantic import (
     Field,
     PrivateAttr,
     WithJsonSchema,
+    model_validator,
 )
 
+from postroom.authentication.hosts import check as check_host
 from postroom.logs import Format, Level
 from postroom.message.limits import DEFAULT_LIMITS, Limits
 from postroom.model import Model
 from postroom.pipeline.tools import Scanner, Scanners, Trust
 from postroom.settings.document import Source
+from postroom.settings.domains import Arc, ResolverLine, Srs
 from postroom.settings.mailboxes import AnyMailbox, StdinMailbox
 from postroom.settings.passwords import WithPassword
 from postroom.settings.secrets import SecretSource
-from postroom.settings.servers import AnyServer, Arc, ResolverLine, Srs
+from postroom.settings.servers import AnyServer
 from postroom.settings.spelling import FilePath, Name, Period, kebab
 from postroom.units import Duration, Size
 
@@ -169,12 +172,28 @@ class TrustLine(Model):
 
     model_config = SETTINGS
 
-    hosts: tuple[str, ...] = Field(
+    hosts: tuple[Annotated[str, AfterValidator(check_host)], ...] = Field(
         default=(),
-        description="Names of your mail servers, as `by` in Received fields: what stands above the lowest of "
-        "these is believed. None: what stands above the first Received field.",
+        description="Your mail servers, as `by` in Received fields: names, also with `*`, addresses and networks. What "
+        "stands above the lowest of these is believed. None: what stands above the first Received field.",
     )
-    authserv_id: tuple[str, ...] = Field(default=(), description="Authentication-Results of these are believed.")
+    authserv_id: tuple[str, ...] = Field(
+        default=(),
+        description="Authentication-Results of these are believed; `*` may stand in them. An empty one: fields that "
+        "name nobody.",
+    )
+    below: bool = Field(
+        default=False,
+        description="Whether the host of yours that takes mail from outside writes Authentication-Results directly "
+        "below its own Received field, as OpenDKIM 2 and OpenDMARC 1 do with Postfix. It has to remove fields that "
+        "come in under its name (RFC 8601 §5): they would stand in the same place.",
+    )
+
+    @model_validator(mode="after")
+    def _below_a_host_that_is_named(self) -> Self:
+        if self.below and not self.hosts:
+            raise ValueError("`below` needs the name of that host in `hosts`")
+        return self
 
 
 class RspamdSettings(Model):
@@ -335,6 +354,10 @@ class Settings(Model):
         """Where everything stands in the file."""
         return self._source
 
+    def forget_places(self) -> None:
+        """Nothing more will be told of the file: where its parts stand weighs as much as what it says."""
+        self._source = Source(self._source.file)
+
     @property
     def file(self) -> Path:
         """The file that this was read from."""
@@ -354,7 +377,7 @@ class Settings(Model):
     @property
     def trusted(self) -> Trust:
         """`trust` as steps take it."""
-        return Trust(hosts=self.trust.hosts, authserv_id=self.trust.authserv_id)
+        return Trust(hosts=self.trust.hosts, authserv_id=self.trust.authserv_id, below=self.trust.below)
 
     @property
     def scanning(self) -> Scanners:

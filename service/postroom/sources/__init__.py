@@ -4,8 +4,8 @@ A source is given a desk, its mailbox's side of ledger and spool. It hands arriv
 of earlier ones, settles these at the source, and says what it did. It decides nothing and remembers nothing else.
 """
 
-from collections.abc import Collection, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from datetime import timedelta
 from importlib import import_module
 from pathlib import Path
@@ -115,6 +115,9 @@ class Desk(Protocol):
 
     async def wake(self, period: timedelta) -> None:
         """Return when something became unsettled, or after that time."""
+
+    def heeding(self, called: Callable[[], None]) -> AbstractContextManager[None]:
+        """Meanwhile it is called, in the event loop, when something became unsettled: of one source at a time."""
 
     def sign(self, text: bytes) -> bytes:
         """HMAC-SHA256 with the site's secret, for our own markers. Those of older secrets: `verify`."""

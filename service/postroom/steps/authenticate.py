@@ -6,12 +6,13 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from postroom.authentication import results
+from postroom.authentication.hosts import hosts
 from postroom.errors import Temporary
 from postroom.pipeline.outcome import Fact, Note, Outcome
 from postroom.pipeline.resolving import Resolver
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.tools import Tools
-from postroom.pipeline.view import Auth, Facts, View
+from postroom.pipeline.view import Facts, View
 from postroom.steps.scanning import asking
 from postroom.steps.trust import trusted, written
 
@@ -26,13 +27,16 @@ class AuthenticateStep(Step):
     message. DKIM is `policy` where a signature is not accepted: a key below 1024 bits, SHA-1, an expired one, one that
     leaves part of the body unsigned (`l=`). SPF needs the client's address: of our own listener, or from the Received
     field of the trust line (`trust: hosts`); else it is `none`. ARC `pass` says that the chain is whole, not that its
-    sealers are to be believed. Time and questions are bounded for each message. A domain whose own servers do not
+    sealers are to be believed. DMARC is `permerror` where there is not one From field with one domain: ask for that,
+    too, where you ask for `fail`. Time and questions are bounded for each method. A domain whose own servers do not
     answer is `temperror`; where our resolver answers nothing at all the message waits (`on-error: later`), or goes
     on with `temperror` (`pass`).
 
-    `headers` believes what another host found and wrote into Authentication-Results (RFC 8601), where it names itself
-    as the settings do (`trust: authserv-id`) and only above the trust line. Where there is nothing to believe the
-    answer is unknown.
+    `headers` believes what another host found and wrote into Authentication-Results (RFC 8601) or, sealing, into
+    ARC-Authentication-Results (RFC 8617), where it names itself as the settings do (`trust: authserv-id`) and only
+    above the trust line; of several fields that tell of a method the topmost counts. Where there is nothing to believe
+    the answer is unknown. [Settings](settings.md#whose-header-lines-are-believed) show this for large providers, and
+    for hosts that write their results below their own Received field (`trust: below`).
 
         - authenticate: dns
         - authenticate: {from: dns, on-error: pass}
@@ -83,12 +87,12 @@ class AuthenticateStep(Step):
 
 def _upstream(view: View, tools: Tools) -> Iterator[Outcome]:
     """What trusted fields say."""
-    believed = [
+    believed = (
         written(header, results.LONGEST)
-        for header in trusted(view.message.headers, tools.trust.hosts)
-        if header.name.lower() == "authentication-results"
-    ]
-    auth: Auth | None = results.read(believed, tools.trust.authserv_id)
+        for header in trusted(view.message.headers, tools.trust.hosts, below=tools.trust.below)
+        if header.name.lower() in results.FIELDS
+    )
+    auth = results.read(believed, hosts(tools.trust.authserv_id))
     if auth is None:
         yield Note("auth is unknown: no field of a trusted authserv-id above the trust line tells")
     else:

@@ -23,6 +23,6 @@ def written_on_top(message: Message, prefix: bytes, trust: Trust) -> Sequence[He
     return trusted(*_read(message, prefix, trust))
 
 
-def _read(message: Message, prefix: bytes, trust: Trust) -> tuple[Sequence[Header], Sequence[str]]:
+def _read(message: Message, prefix: bytes, trust: Trust) -> tuple[Sequence[Header], tuple[str, ...]]:
     ours = tuple(parse(prefix).headers) if prefix else ()
     return (*ours, *message.headers), (*trust.hosts, *hosts_of(ours))

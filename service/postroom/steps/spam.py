@@ -1,7 +1,7 @@
 """The step `spam`: asks a scanner, and marks what it takes for spam."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -19,6 +19,7 @@ from postroom.steps.upstream import ACTIONS, upstream
 
 _WORD: Final = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 _NAMED: Final = 30  # tests in X-Spam-Status
+_LONGEST: Final = 800  # characters of them: a longer word could only stand there encoded
 _STARS: Final = 50  # as SpamAssassin's
 
 
@@ -41,7 +42,8 @@ class SpamStep(Step):
     answer unknown (`pass`). One that is larger than the settings allow a server to be asked goes on, too.
 
     From the score `tag-at` on the message gets X-Spam-Flag, X-Spam-Score, X-Spam-Level (a star for each point) and
-    X-Spam-Status of our own in place of those that it had, and `subject` where that is given.
+    X-Spam-Status of our own in place of those that it had, and `subject` where that is given. Below it, what a stranger
+    wrote into such fields stays as it came: `header: {remove: "X-Spam-*"}` after the scanner takes it away.
 
         - spam: headers
         - spam: {scanner: headers, tag-at: 6, subject: "[SPAM] {{ subject }}"}
@@ -130,8 +132,7 @@ class SpamStep(Step):
         return spam, f"bayes goes by {opinion.told}" if tools.explains else ""
 
     def _edits(self, spam: Spam, score: float, most: float, view: View, tools: Tools) -> Iterator[Outcome]:
-        tests = ",".join([symbol for symbol in spam.symbols if _WORD.fullmatch(symbol)][:_NAMED]) or "none"
-        status = f"Yes, score={score:g} required={most:g} tests={tests}"
+        status = f"Yes, score={score:g} required={most:g} tests={_tests(spam.symbols)}"
         for name, value in (
             ("X-Spam-Flag", "YES"),
             ("X-Spam-Score", f"{score:g}"),
@@ -143,6 +144,15 @@ class SpamStep(Step):
             subject = changed(view.message.subject or "", self.subject.render(view, tools))
             if subject is not None:
                 yield Edited(SetHeader(name="Subject", value=subject), f"Subject: {subject}")
+
+
+def _tests(symbols: Iterable[str]) -> str:
+    """As X-Spam-Status names them."""
+    named = ""
+    for symbol in [symbol for symbol in symbols if _WORD.fullmatch(symbol)][:_NAMED]:
+        if len(named) + len(symbol) < _LONGEST:
+            named += f",{symbol}"
+    return named[1:] or "none"
 
 
 def _rspamd(view: View, tools: Tools) -> tuple[Spam | None, str]:

@@ -11,7 +11,8 @@ from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import AttachmentValue, NoteTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
-from postroom.steps.selection import LARGER, NAMES, TYPES, Globs, Selection
+from postroom.steps.patterns import Globs
+from postroom.steps.selection import LARGER, NAMES, TYPES, Selection
 from postroom.units import Size
 
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 from postroom.authentication import dkim, dmarc, results, spf
 from postroom.authentication.bounds import Bounded
+from postroom.authentication.hosts import hosts
 from postroom.authentication.signed import Signed
 from postroom.authentication.verdict import Verdict
 from postroom.errors import Temporary
@@ -30,13 +31,14 @@ def vouched(letter: Letter, sender: str, tools: Tools) -> bool:
 def _found(letter: Letter, tools: Tools) -> Iterator[str]:
     """Domains for which hosts of ours say that they found it."""
     fields = written_on_top(letter.message, letter.prefix, tools.trust)
-    believed = [written(one, results.LONGEST) for one in fields if one.name.lower() == "authentication-results"]
-    return results.senders(believed, tools.trust.authserv_id)
+    believed = [written(one, results.LONGEST) for one in fields if one.name.lower() in results.FIELDS]
+    return results.senders(believed, hosts(tools.trust.authserv_id))
 
 
 def _asked(letter: Letter, sender: str, tools: Tools) -> Iterator[Verdict]:
     resolver = Bounded(tools.resolver())
-    yield from dkim.verify(Signed(letter.message, resolver), resolver, letter.received)
+    for _, one in dkim.verify(Signed(letter.message, resolver), resolver, letter.received):
+        yield one
     came = origin(letter.message, letter.prefix, sender, tools.trust)
     if came.address:
         yield spf.check(came.address, came.helo, sender, resolver)

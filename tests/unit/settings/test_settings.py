@@ -220,6 +220,17 @@ def test_sizes_and_durations_carry_units(site: "Site") -> None:
             id="another database",
         ),
         pytest.param(
+            "trust: {hosts: ['*.*', 10.0.0.0/99]}",
+            [
+                "1:17: trust.hosts[0]: must name hosts of yours: this would believe everybody",
+                "1:24: trust.hosts[1]: must be a name, also with `*`, an address, or a network such as 10.0.0.0/8",
+            ],
+            id="hosts that are everybody, or nothing",
+        ),
+        pytest.param(
+            "trust: {below: true}", ["1:8: trust: `below` needs the name of that host in `hosts`"], id="below nobody"
+        ),
+        pytest.param(
             "stat: 1\nhost: a b\nlogs: {format: xml}",
             [
                 "1:1: stat: unknown key `stat`; did you mean `state`?",

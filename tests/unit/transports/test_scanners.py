@@ -133,6 +133,21 @@ def test_what_rspamd_answers_is_read_and_it_is_told_the_envelope():
     assert seen[0].endswith(testing.message())
 
 
+@pytest.mark.parametrize("name", ["rspamd", "spamd"])
+def test_of_symbols_without_end_some_are_taken_and_none_that_is_no_word(name):
+    symbols = [f"SYMBOL_{number}" for number in range(30_000)] + ["a b", "c\r\nBcc: x", "ü", "x" * 5000, ""]
+    if name == "rspamd":
+        told = {"score": 16.5, "action": "reject", "symbols": {one: {} for one in symbols}}
+        reply = http(json.dumps(told, ensure_ascii=False).encode())
+    else:
+        reply = b"SPAMD/1.1 0 EX_OK\r\nSpam: True ; 16.5 / 5.0\r\n\r\n" + ",".join(symbols).encode()
+    with server(replying(reply)) as port:
+        spam = facts(asked(name, URLS[name].format(port)))
+    assert isinstance(spam, Spam)
+    assert len(spam.symbols) == 200
+    assert all(symbol.startswith("SYMBOL_") for symbol in spam.symbols)
+
+
 def test_what_spamd_answers_is_read():
     reply = b"SPAMD/1.1 0 EX_OK\r\nContent-length: 17\r\nSpam: True ; 1000.1 / 5.0\r\n\r\nGTUBE,NO_RELAYS\r\n"
     with server(replying(reply)) as port:

@@ -4,10 +4,20 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Generic, TypeVar, cast
+from typing import Any, Generic, TypeVar, cast
 
 from postroom.errors import Problem
-from postroom.pipeline.conditions.patterns import Both, Either, FileTest, RegexTest, Test, glob_test
+from postroom.pipeline.comparisons import parse_instants, parse_numbers, parse_sizes
+from postroom.pipeline.conditions.patterns import (
+    Both,
+    Either,
+    FileTest,
+    InstantTest,
+    NumberTest,
+    RegexTest,
+    Test,
+    glob_test,
+)
 from postroom.pipeline.globs import Glob, literal
 from postroom.pipeline.listfile import ListFile
 from postroom.pipeline.regexes import Regex
@@ -144,6 +154,15 @@ class Reader:
         except ValueError as error:
             self.wrong(trail, str(error))
             return None
+
+    def numbers(self, data: object, trail: Trail) -> Test[float] | None:
+        return self.tried(trail, lambda: NumberTest(parse_numbers(data)))
+
+    def sizes(self, data: object, trail: Trail) -> Test[float] | None:
+        return self.tried(trail, lambda: NumberTest(parse_sizes(data)))
+
+    def instants(self, data: object, trail: Trail) -> Test[Any] | None:
+        return self.tried(trail, lambda: InstantTest(parse_instants(data)))
 
     def _glob(self, operator: str) -> Callable[[object, Trail], Glob | None]:
         def read(data: object, trail: Trail) -> Glob | None:

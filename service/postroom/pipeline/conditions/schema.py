@@ -4,8 +4,9 @@ from typing import Any
 
 from postroom.pipeline.comparisons import WEEKDAYS
 from postroom.pipeline.conditions import fields
+from postroom.pipeline.conditions.addresses import PARTS
 from postroom.pipeline.conditions.catalogue import CATALOGUE
-from postroom.pipeline.conditions.compiling import MOMENTS, Parts
+from postroom.pipeline.conditions.moments import MOMENTS
 
 Schema = dict[str, Any]
 _CONDITION = {"$ref": "#/$defs/condition"}
@@ -73,7 +74,7 @@ def _definitions(compared: Schema) -> Schema:
     return {
         "patterns": _one_or_more({"type": "string"}),
         "text": {"anyOf": [_PATTERNS, _object(operators)]},
-        "address": {"anyOf": [_PATTERNS, _object(operators | dict.fromkeys(Parts, _TEXT))]},
+        "address": {"anyOf": [_PATTERNS, _object(operators | dict.fromkeys(PARTS, _TEXT))]},
         "attachment": {
             "anyOf": [_TEXT, _object({"name": _TEXT, "type": _TEXT, "size": compared})],
         },

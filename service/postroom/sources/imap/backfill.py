@@ -3,7 +3,6 @@
 It may be ended at any time and begun anew: what is recorded is known, and is not asked for again.
 """
 
-import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -17,6 +16,7 @@ from postroom.sources.imap.collecting import WIDEST, WINDOW
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.fetched import Fetched, fetched
 from postroom.sources.imap.folder import Selected
+from postroom.sources.imap.signal import Signal
 
 _ITEMS = "(UID RFC822.SIZE INTERNALDATE FLAGS)"
 UNTOUCHED = End(State.SETTLED, outcome="kept")
@@ -49,7 +49,7 @@ class Backfill:
     async def run(self) -> Progress:
         """Take what is there. Raises Lost, LoginRefused, Temporary; what was taken by then is taken."""
         async with await Imap.open(self.account) as imap:
-            selected = await Selected.open(imap, self.folder, asyncio.Event(), examine=True)
+            selected = await Selected.open(imap, self.folder, Signal(), examine=True)
             cursor = await self.desk.cursor(self.folder)
             end = await selected.end()
             if cursor is not None and cursor.uidvalidity == selected.validity:

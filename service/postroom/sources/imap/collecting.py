@@ -5,7 +5,7 @@ UID whose body cannot be had now is recorded as wanted, so that it holds up none
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -86,14 +86,29 @@ class Collector:
         return await self._window(f"{self.cursor.next}:*", None)
 
     async def _window(self, text: str, high: int | None) -> int:
-        reply = await self.selected.imap.call("UID", "FETCH", text, _ITEMS)
-        told = fetched(reply.require().data)
+        told = await self._told(text)
+        if self._leaves_out(told.values(), to_end=high is None):
+            # The cursor would pass by them for ever. Asked again, the server is believed.
+            told = await self._told(text) | told
         self.selected.require()
         news = [told[uid] for uid in sorted(told) if uid >= self.cursor.next and (high is None or uid < high)]
         for group in bodies.groups(news):
             await self._room()
             await self._group(group)
         return len(news)
+
+    async def _told(self, text: str) -> dict[int, Fetched]:
+        reply = await self.selected.imap.call("UID", "FETCH", text, _ITEMS)
+        return fetched(reply.require().data)
+
+    def _leaves_out(self, told: Collection[Fetched], *, to_end: bool) -> bool:
+        """Whether there are messages between the new ones, of which the server said nothing."""
+        places = {one.number for one in told if one.number and one.uid >= self.cursor.next}
+        if not places:
+            return False
+        first = 1 if self.cursor.next == 1 else min(places)
+        last = max(self.selected.exists if to_end else 0, *places)
+        return last - first >= len(places)
 
     async def _group(self, group: Sequence[Fetched]) -> None:
         cursor = replace(self.cursor, next=group[-1].uid + 1, reconciled_at=self.clock())

@@ -13,6 +13,7 @@ from postroom.sources.imap.introduction import introduced
 from postroom.sources.imap.names import Naming, quoted
 from postroom.sources.imap.protocol import ALLOWANCE, Protocol, Running
 from postroom.sources.imap.responses import Data, Reply, Status
+from postroom.sources.imap.signal import Signal
 from postroom.sources.losses import Lost, greeting
 
 # A command whose answer keeps trickling in may take this many times the timeout.
@@ -94,7 +95,7 @@ class Imap:
         self._learn(reply)
         return reply
 
-    async def idle(self, attention: asyncio.Event, seconds: float) -> None:
+    async def idle(self, attention: Signal, seconds: float) -> None:
         """IDLE (RFC 2177) until `attention` is set, the connection ends or the time is over."""
 
         async def dialogue(exchange: Exchange) -> None:
@@ -139,8 +140,10 @@ class Imap:
     # Opening
 
     async def _begin(self, account: ImapMailbox) -> None:
+        assert self._protocol.greeting is not None
         with greeting(encrypted=account.is_encrypted):
             greeted = await Exchange(self._protocol, self._protocol.greeting, self._timeout).reply()
+        self._protocol.greeting = None
         self._learn(greeted)
         is_known = greeted.status.verdict == "PREAUTH"
         if not account.is_encrypted and account.tls != "off":
@@ -228,7 +231,7 @@ class Exchange:
         self._protocol.write(end)
         self._deadline = self._clock() + self._timeout * PATIENCE
 
-    async def rest(self, attention: asyncio.Event, seconds: float) -> None:
+    async def rest(self, attention: Signal, seconds: float) -> None:
         """Wait for an event from elsewhere, the end of the command, or so long."""
         own, self._running.changed = self._running.changed, attention
         try:

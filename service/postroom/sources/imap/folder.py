@@ -1,6 +1,5 @@
 """A folder: its keys in the ledger, and what is known of it while it is selected."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from postroom.errors import PostroomError, Temporary
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.fetched import fetched
 from postroom.sources.imap.responses import Data, Status
+from postroom.sources.imap.signal import Signal
 from postroom.sources.imap.uidsets import HIGHEST
 from postroom.sources.losses import Lost
 
@@ -41,7 +41,7 @@ class Selected:
     when it is worth a look. `permanent`: flags that can be stored; None: not told, so all.
     """
 
-    def __init__(self, imap: Imap, name: str, attention: asyncio.Event) -> None:
+    def __init__(self, imap: Imap, name: str, attention: Signal) -> None:
         self.imap = imap
         self.name = name
         self.attention = attention
@@ -54,7 +54,7 @@ class Selected:
         self._open = False
 
     @classmethod
-    async def open(cls, imap: Imap, name: str, attention: asyncio.Event, *, examine: bool = False) -> Self:
+    async def open(cls, imap: Imap, name: str, attention: Signal, *, examine: bool = False) -> Self:
         """Select it. Raises Rejected, Lost, and Temporary where the server keeps no UIDs."""
         selected = cls(imap, name, attention)
         imap.listen(selected.hear)

@@ -1,6 +1,5 @@
 """A folder read for learning: what came since it was last read; nothing in it is changed or marked as seen."""
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.fetched import fetched
 from postroom.sources.imap.folder import Selected
 from postroom.sources.imap.protocol import ALLOWANCE
+from postroom.sources.imap.signal import Signal
 
 _LINE = 200  # octets of an answer that tells a size
 
@@ -38,7 +38,7 @@ async def read(
     `history`: whether a folder that was never read is read from its beginning. Raises Lost, Rejected, Temporary.
     """
     async with await Imap.open(account) as imap:
-        selected = await Selected.open(imap, folder, asyncio.Event(), examine=True)
+        selected = await Selected.open(imap, folder, Signal(), examine=True)
         end = await selected.end()
         is_known = before is not None and before.validity == selected.validity
         start = before.next if before is not None and is_known else 1 if history else end

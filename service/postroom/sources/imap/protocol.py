@@ -7,6 +7,7 @@ from aioimaplib.aioimaplib import AUTH, CONNECTED, LOGOUT, NONAUTH, SELECTED, Co
 
 from postroom.sources.imap.parser import Parser, Pieces, Unparsable
 from postroom.sources.imap.responses import Data, Reply, Status
+from postroom.sources.imap.signal import Signal
 from postroom.sources.losses import Lost, readable
 
 ALLOWANCE = 1 << 26
@@ -23,7 +24,7 @@ class Running:
         self.name = name
         self.data: list[Data] = []
         self.statuses: list[Status] = []
-        self.changed = asyncio.Event()
+        self.changed = Signal()
         self._prompts: list[bytes] = []
         self._reply: Reply | None = None
         self._error: Lost | None = None
@@ -83,7 +84,7 @@ class Protocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
         self._sealed = False
         self.lost: Lost | None = None
         self.heard = loop.time()
-        self.greeting = Running("", "the greeting")
+        self.greeting: Running | None = Running("", "the greeting")  # None: it was taken
         self.on_untagged: Callable[[Data | Status], None] = lambda _: None
 
     # Sending
@@ -159,6 +160,7 @@ class Protocol(IMAP4ClientProtocol):  # type: ignore[misc]  # aioimaplib has no 
             self.fail(Lost("bye", f"the server greets with a refusal{said}"))
         else:
             self.state = AUTH if status.verdict == "PREAUTH" else NONAUTH
+            assert self.greeting is not None
             self.greeting.completed(status)
 
     def _untagged(self, response: Data | Status) -> None:

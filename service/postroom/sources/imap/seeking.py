@@ -1,6 +1,5 @@
 """Looking whether an earlier try, whose end nobody recorded, has already put a message into a folder."""
 
-import asyncio
 from collections import defaultdict
 from collections.abc import Collection
 
@@ -11,6 +10,7 @@ from postroom.sources.imap.folder import Selected
 from postroom.sources.imap.jobs import Job, Landed
 from postroom.sources.imap.markers import FIELD
 from postroom.sources.imap.names import quoted
+from postroom.sources.imap.signal import Signal
 
 # An earlier try was not long ago: its copies are among the newest of the folder.
 RECENT = 5_000
@@ -18,7 +18,7 @@ RECENT = 5_000
 
 async def copies(imap: Imap, folder: str, jobs: Collection[Job]) -> dict[int, Landed]:
     """By UID of the original: where an equal message lies in the folder. Leaves that folder selected."""
-    there = await Selected.open(imap, folder, asyncio.Event(), examine=True)
+    there = await Selected.open(imap, folder, Signal(), examine=True)
     sizes = {job.work.size for job in jobs if job.work.sha256}
     low = max(1, await there.end() - RECENT)
     reply = await imap.call("UID", "FETCH", f"{low}:*", "(UID RFC822.SIZE)")
@@ -37,7 +37,7 @@ async def copies(imap: Imap, folder: str, jobs: Collection[Job]) -> dict[int, La
 
 async def marked(imap: Imap, folder: str, jobs: Collection[Job]) -> dict[int, Landed]:
     """By UID of the original: where its changed message lies in the folder. Leaves that folder selected."""
-    there = await Selected.open(imap, folder, asyncio.Event(), examine=True)
+    there = await Selected.open(imap, folder, Signal(), examine=True)
     found: dict[int, Landed] = {}
     for job in jobs:
         reply = await imap.call("UID", "SEARCH", "HEADER", FIELD, quoted(job.work.identity))

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from postroom.errors import Temporary
 from postroom.settings.mailboxes import ImapMailbox
@@ -15,6 +15,7 @@ from postroom.sources.imap.folder import Selected
 from postroom.sources.imap.jobs import Attempts
 from postroom.sources.imap.names import folded
 from postroom.sources.imap.responses import Rejected
+from postroom.sources.imap.signal import Signal
 from postroom.sources.imap.targets import Targets
 from postroom.sources.imap.visit import Circumstances, Visit, wait
 from postroom.sources.losses import LoginRefused, Lost
@@ -45,13 +46,13 @@ class ImapSource:
         )
         door = Door(self._account, desk)
         watches = [Watch(shared, door, group) for group in shares(self._folders, self._account.max_connections)]
-        try:
-            async with asyncio.TaskGroup() as tasks:
-                for watch in watches:
-                    tasks.create_task(watch.run())
-                tasks.create_task(_call(desk, watches, self._account.idle))
-        except BaseExceptionGroup as group:
-            raise group.exceptions[0] from group
+
+        def called() -> None:
+            for watch in watches:
+                watch.attention.set()
+
+        with desk.heeding(called):
+            await _together(watches)
 
 
 def shares(folders: Sequence[str], connections: int) -> list[Sequence[str]]:
@@ -60,12 +61,16 @@ def shares(folders: Sequence[str], connections: int) -> list[Sequence[str]]:
     return [[folder] for folder in folders[:single]] + [folders[single:]]
 
 
-async def _call(desk: Desk, watches: Sequence["Watch"], period: timedelta) -> None:
-    """Tell the connections when there is something to settle."""
-    while True:
-        await desk.wake(period)
-        for watch in watches:
-            watch.attention.set()
+async def _together(watches: Sequence["Watch"]) -> None:
+    """Until one fails. The only one, as most are, needs no task of its own."""
+    if len(watches) == 1:
+        return await watches[0].run()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            for watch in watches:
+                tasks.create_task(watch.run())
+    except BaseExceptionGroup as group:
+        raise group.exceptions[0] from group
 
 
 class Door:
@@ -113,7 +118,7 @@ class Watch:
         self._shared = shared
         self._door = door
         self._folders = folders
-        self.attention = asyncio.Event()
+        self.attention = Signal()
 
     async def run(self) -> None:
         """Until cancelled."""
@@ -190,7 +195,7 @@ class Watch:
         strays = {work.folder for work in works} - self._shared.folders.keys()
         for folder in strays:
             try:
-                selected = await Selected.open(imap, folder, asyncio.Event())
+                selected = await Selected.open(imap, folder, Signal())
             except Rejected:  # it is gone, and its messages with it
                 await desk.vanished([work.key for work in works if work.folder == folder])
                 continue

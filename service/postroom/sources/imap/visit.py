@@ -18,6 +18,7 @@ from postroom.sources.imap.owning import Owning
 from postroom.sources.imap.reconciling import Reconciler
 from postroom.sources.imap.responses import Rejected
 from postroom.sources.imap.settling import Settler
+from postroom.sources.imap.signal import Signal
 from postroom.sources.imap.targets import Targets
 from postroom.sources.imap.wanting import Wanting
 
@@ -75,7 +76,7 @@ class Visit:
 
     @classmethod
     async def begin(
-        cls, shared: Circumstances, imap: Imap, folder: str, attention: asyncio.Event, targets: Targets
+        cls, shared: Circumstances, imap: Imap, folder: str, attention: Signal, targets: Targets
     ) -> "Visit":
         """Select it, and know where to go on."""
         selected = await Selected.open(imap, folder, attention)
@@ -136,7 +137,7 @@ class Visit:
             self._noop_at = self._loop.time() + NOOP_SECONDS
 
 
-async def wait(event: asyncio.Event, seconds: float) -> None:
+async def wait(event: Signal, seconds: float) -> None:
     """For the event, or so long."""
     try:
         async with asyncio.timeout(seconds):
