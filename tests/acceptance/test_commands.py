@@ -194,6 +194,7 @@ def test_dead_letters_are_listed_with_what_failed(site):
     failing(site)
     assert site.filter(LETTER).returncode == 0
     [dead] = listed(site, "--dead")
+    assert "ended with status 65" in site.run("messages", "--dead").stdout.decode()
     assert dead["state"] == "dead"
     assert [effect["state"] for effect in dead["effects"] if effect["word"] == "exec"] == ["done", "dead"]
     assert any("65" in (effect["error"] or "") for effect in dead["effects"])
