@@ -104,13 +104,17 @@ def test_backfill_without_effects_only_makes_old_mail_known(site: Site, account:
         (("backfill", "nobody"), b"no IMAP mailbox is called `nobody`; there are: box"),
         (("backfill", "box", "--folder", "Else"), b"`Else` is not among the folders that `box` watches: INBOX"),
         (("resume", "box", "--take"), b"`box` has not paused; paused are: none"),
-        (("resume", "box"), b"say either --take or --skip"),
         (("resume", "nobody", "--take"), b"no mailbox is called `nobody`; there are: box"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(site: Site, account: str, arguments: tuple[str, ...], said: bytes) -> None:
     done = site.run(*arguments)
     assert (done.returncode, done.stderr) == (1, b"postroom: " + said + b"\n")
+
+
+def test_resuming_without_a_decision_is_a_wrong_command_line(site: Site, account: str) -> None:
+    done = site.run("resume", "box")
+    assert (done.returncode, b"say either --take or --skip" in done.stderr) == (2, True)
 
 
 def test_a_broken_new_file_keeps_the_old_configuration_running(site: Site, account: str, dovecot: Dovecot) -> None:
