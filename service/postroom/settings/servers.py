@@ -16,10 +16,9 @@ from postroom.model import Model
 from postroom.settings import urls
 from postroom.settings.passwords import ONE_OF, WithPassword
 from postroom.settings.secrets import SecretSource
-from postroom.settings.spelling import FilePath, kebab
+from postroom.settings.spelling import SETTINGS, FilePath
 from postroom.units import Duration
 
-_CONFIG = ConfigDict(alias_generator=kebab, defer_build=True)
 _KINDS = {
     "smtp": "relay", "smtps": "relay", "lmtp": "relay", "lmtp+unix": "socket", "mx": "direct", "maildir": "outbox",
 }  # fmt: skip
@@ -77,7 +76,7 @@ def dns_server(text: str) -> tuple[str, int]:
 class Server(Model):
     """A way out for mail. The kind is the scheme of `url`."""
 
-    model_config = _CONFIG
+    model_config = SETTINGS
 
     kind: ClassVar[str]
 
@@ -155,7 +154,7 @@ class DirectServer(Paced):
 class RelayServer(Paced, WithPassword):
     """A mail server that takes messages from us."""
 
-    model_config = _CONFIG | ConfigDict(json_schema_extra=ONE_OF)
+    model_config = SETTINGS | ConfigDict(json_schema_extra=ONE_OF)
     kind = "relay"
 
     url: Annotated[str, AfterValidator(_relay), WithJsonSchema({"type": "string", "pattern": "^(smtps?|lmtp)://."})] = (
@@ -239,7 +238,7 @@ AnyServer = Annotated[
 class ResolverLine(Model):
     """Who is asked for what stands in the DNS."""
 
-    model_config = _CONFIG
+    model_config = SETTINGS
 
     servers: tuple[Annotated[str, AfterValidator(_dns_server)], ...] = Field(
         default=(), description="`ADDRESS` or `ADDRESS:PORT`; default: those of /etc/resolv.conf."
@@ -251,7 +250,7 @@ class Srs(Model):
     """The Sender Rewriting Scheme: forwarded mail gets a return path of ours, so that SPF passes and bounces come back
     through us."""
 
-    model_config = _CONFIG
+    model_config = SETTINGS
 
     domain: _DOMAIN_NAME = Field(description="The domain of rewritten senders; its mail has to come to us.")
     secret_file: FilePath = Field(
@@ -262,7 +261,7 @@ class Srs(Model):
 class Arc(Model):
     """Seals on forwarded mail (RFC 8617), for servers that believe the domain."""
 
-    model_config = _CONFIG
+    model_config = SETTINGS
 
     domain: _DOMAIN_NAME = Field(description="The domain that seals.")
     selector: _DOMAIN_NAME = Field(description="Where its public key lies in the DNS: SELECTOR._domainkey.DOMAIN.")

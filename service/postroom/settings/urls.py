@@ -8,7 +8,7 @@ from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, WithJsonSchema
 
-_PASSWORD = re.compile(r"[a-z0-9+]+://[^/?#]*:[^/?#]*@")
+_PASSWORD = re.compile(r"[a-z0-9+]+://[^/?#]*:[^/?#]*@|[?&]password=")
 
 
 def scheme(value: object) -> str:
@@ -17,10 +17,15 @@ def scheme(value: object) -> str:
     return url.partition(":")[0] if isinstance(url, str) else ""
 
 
-def split(url: str) -> SplitResult:
-    """Its parts. Raises ValueError where host or port cannot be read, or where a password stands in it."""
+def without_password(url: str) -> None:
+    """Raises ValueError where a password stands in it."""
     if _PASSWORD.search(url):
         raise ValueError("a password does not belong into the URL: use `password-file` or another `password` key")
+
+
+def split(url: str) -> SplitResult:
+    """Its parts. Raises ValueError where host or port cannot be read, or where a password stands in it."""
+    without_password(url)
     try:
         parts = urlsplit(url)
         _ = parts.port
