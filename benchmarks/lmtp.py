@@ -28,6 +28,7 @@ SETTINGS = """\
 state: state
 pipelines: {pipelines}
 logs: {{level: warning}}
+metrics: {{listen: none}}
 spool: {{min-free: 0}}
 mailboxes:
   local:

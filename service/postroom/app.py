@@ -6,7 +6,7 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import cache, partial
 from mmap import mmap
@@ -22,9 +22,9 @@ from postroom.pipeline.tools import Memory, Reservation, Tools
 from postroom.pipeline.view import Auth, Home
 from postroom.servers import Servers, make_resolver
 from postroom.settings import Settings, load, load_pipelines
+from postroom.settings.domains import Arc as ArcLine
+from postroom.settings.domains import Srs as SrsLine
 from postroom.settings.mailboxes import Mailbox, StdinMailbox
-from postroom.settings.servers import Arc as ArcLine
-from postroom.settings.servers import Srs as SrsLine
 from postroom.spool import Blob, Spool, collect_orphans
 from postroom.steps.store import InPlace, Nowhere, Store
 from postroom.transports.files import explained, make_directories
@@ -75,7 +75,10 @@ def open_site(config: Path | None, *, mailbox: str | None, pipeline: str | None,
     spool = open_spool(settings, state)
     log = StandardError(format=settings.logs.format, level="error" if settings.logs.level == "error" else "warning")
     with open_ledger(settings, state) as ledger:
-        tools = make_tools(settings, state, ledger)
+        tools = replace(
+            make_tools(settings, state, ledger),
+            away=lambda scanner, reason: log.warning("scanner.away", scanner=scanner, reason=reason),
+        )
         # Read before the message is taken: an operator's mistake is found while the caller still has it.
         rules = load_pipelines(settings, [going])
         worker = Worker(

@@ -11,10 +11,12 @@
 An error that is none of these is a bug of ours and counts as temporary.
 """
 
+import os
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar
+from typing import ClassVar, Final
 
 
 class PostroomError(Exception):
@@ -54,6 +56,26 @@ class Uncertain(PostroomError):  # noqa: N818 - reads as a verdict where it is r
     def __init__(self, text: str, *, holds: bool = False) -> None:
         super().__init__(text)
         self.holds = holds
+
+
+_NUMBER: Final = re.compile(r"\[Errno (\d+)\]")
+
+
+def cause(error: BaseException) -> str:
+    """Why, in the system's words where its error stands behind this one; else its kind. Never what a peer said."""
+    found: BaseException | None = error
+    while found is not None:
+        if "Authentication" in type(found).__name__:
+            return "the password is wrong or missing"
+        if isinstance(found, TimeoutError):
+            return "no answer in time"
+        if isinstance(found, OSError):
+            several = _NUMBER.search(str(found))  # one for each address of the host
+            number = found.errno or (int(several[1]) if several else 0)
+            if told := os.strerror(number) if number > 0 else found.strerror:
+                return told[0].lower() + told[1:]
+        found = found.__cause__ or found.__context__
+    return type(error).__name__
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,19 @@
-"""The plan of a message that is not taken yet (`answer: after-plan`): its sender can be told what it says."""
+"""The plan of a message that is not taken yet (`answer: after-plan`): its sender can be told what it says.
 
+A message that crashes its planning would be offered again for days. After some times it is taken as it came: from then
+on it has a row, and the worker counts on and sets it aside where people look.
+"""
+
+import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from mmap import mmap
 
 from postroom import steps
+from postroom.errors import PostroomError
 from postroom.ledger import Arrival, Foreseen, Ledger, message_key
+from postroom.logs import Log
 from postroom.message import parse
 from postroom.metrics import UNMEASURED, Meter
 from postroom.pipeline.outcome import Receipt
@@ -16,9 +23,11 @@ from postroom.pipeline.planner import plan
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Envelope, Home, View
 from postroom.spool import Blob, Spool
-from postroom.work import record
+from postroom.tally import Tally
+from postroom.work import describe, record
 
 REJECT = "reject"
+CRASHES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,13 +39,26 @@ class Foresight:
     tools: Tools
     pipelines: Callable[[str], Pipelines]
     home: Callable[[str, Arrival], Home]  # of a mailbox's message
+    tally: Tally
+    log: Log
+    crashes: int = CRASHES  # so often a message may crash its planning
     plugins: Sequence[str] = ()  # whose effects may stand in the ledger
     meter: Meter = UNMEASURED
 
     def look(self, mailbox: str, arrival: Arrival) -> tuple[Arrival, str]:
-        """The arrival with its plan, and the text with which it is rejected; empty: it is not. Raises what planning
-        raises: then, too, it is to be forgotten."""
-        made = self._planned(mailbox, arrival)
+        """The arrival with its plan, and the text with which it is rejected; empty: it is not. Without a plan where
+        making it crashed too often. Raises what planning raises: then, too, it is to be forgotten."""
+        name = _name(mailbox, arrival)
+        if self.tally.unfinished(name) >= self.crashes:
+            self.log.warning("message.unplanned", mailbox=mailbox, reason="its planning crashed too often: it is taken")
+            return arrival, ""
+        try:
+            with self.tally.counted(name):
+                made = self._planned(mailbox, arrival)
+        except Exception as error:
+            tell = self.log.info if isinstance(error, PostroomError) else self.log.warning
+            tell("message.unplanned", mailbox=mailbox, reason=describe(error))
+            raise
         rejecting = [one for one in made.effects if one.effect.word == REJECT]
         receipts = {one.key: _told(one.effect.target) for one in rejecting}
         foreseen = Foreseen(
@@ -67,7 +89,7 @@ class Foresight:
             made = plan(self.pipelines(arrival.pipeline), arrival.pipeline, view, self.tools)
             for planned in made.effects:  # one that could not be read back must not get into the ledger
                 steps.effect(planned.effect.word, self.plugins)
-            self.meter.planned(made, view.message.layout_defects)
+            self.meter.planned(made, view.message.known_defects)
             return made
 
     @contextmanager
@@ -78,6 +100,15 @@ class Foresight:
             return
         with self.spool.open(arrival.content.name) as raw:
             yield raw
+
+
+def _name(mailbox: str, arrival: Arrival) -> str:
+    """The same each time it is offered."""
+    content = arrival.content
+    assert content is not None, "a listener's arrival has its bytes"
+    digest = content.sha256 if isinstance(content, Blob) else hashlib.sha256(content).hexdigest()
+    told = "\0".join((mailbox, arrival.pipeline, arrival.sender or "", *arrival.recipients, digest))
+    return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def _told(text: str) -> str:

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from http import HTTPStatus
 
 from postroom.asking import Question
-from postroom.errors import PostroomError, Temporary
+from postroom.errors import PostroomError, Temporary, cause
 
 Check = Callable[[], str | None]
 """A sentence that says what is wrong; None: nothing. Raising is an answer too."""
@@ -185,7 +185,7 @@ def _bound(listen: str) -> socket.socket:
         [(family, *_, address), *_] = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
         return socket.create_server(address[:2], family=family, backlog=CLIENTS)
     except OSError as error:
-        raise Temporary(f"metrics cannot listen on {listen}: {error.strerror}") from error
+        raise Temporary(f"metrics cannot listen on {listen}: {cause(error)}") from error
 
 
 def checked(checks: Mapping[str, Question[str | None]], patience: float) -> Page:

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 from collections.abc import Callable, Coroutine, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Final, TypeVar
@@ -32,8 +33,9 @@ class Files:
     def teach(self, count: Count, take: Take, keep: Keep) -> None:
         with explained(self.path):
             files = list(self._files())
-            count(len(files))
-            for file in files:
+        count(len(files))
+        for file in files:
+            with explained(file), suppress(FileNotFoundError):  # a mail program has moved it meanwhile
                 for raw in _messages(file):
                     take(raw)
 
@@ -44,7 +46,8 @@ class Files:
         inner = [self.path / name for name in ("new", "cur")] if (self.path / "cur").is_dir() else [self.path]
         for directory in inner:
             for root, _, names in os.walk(directory):
-                yield from (Path(root, name) for name in sorted(names) if not name.startswith("."))
+                found = (Path(root, name) for name in sorted(names) if not name.startswith("."))
+                yield from (file for file in found if file.is_file())  # a pipe would be waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,9 +151,11 @@ def _messages(file: Path) -> Iterator[bytes]:
 def _mbox(stream: BinaryIO) -> Iterator[bytes]:
     """Messages that begin with a line `From ` behind an empty one; those that are too large are left out."""
     lines: list[bytes] = []
-    size, blank = 0, True
+    size, blank, whole = 0, True, True  # whether the line before was empty, and ended
     while line := stream.readline(LARGEST):
-        if blank and line.startswith(b"From "):
+        if not whole:  # the rest of a line that is larger than a message may be
+            size = LARGEST + 1
+        elif blank and line.startswith(b"From "):
             if 0 < size <= LARGEST:
                 yield b"".join(lines)
             lines, size = [], 0
@@ -158,7 +163,7 @@ def _mbox(stream: BinaryIO) -> Iterator[bytes]:
             size += len(line)
             if size <= LARGEST:
                 lines.append(line)
-        blank = line in (b"\n", b"\r\n")
+        blank, whole = whole and line in (b"\n", b"\r\n"), line.endswith(b"\n")
     if 0 < size <= LARGEST:
         yield b"".join(lines)
 

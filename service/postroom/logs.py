@@ -6,10 +6,10 @@ import sys
 import traceback
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack
+from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack, get_args
 
 if TYPE_CHECKING:
-    from structlog.typing import FilteringBoundLogger
+    from structlog.typing import EventDict, FilteringBoundLogger
 
 LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
 Level = Literal["debug", "info", "warning", "error"]
@@ -18,6 +18,7 @@ Format = Literal["auto", "json", "console"]
 
 Event = Literal[
     "message.planned",
+    "message.unplanned",
     "message.done",
     "message.dead",
     "message.settled",
@@ -33,6 +34,7 @@ Event = Literal[
     "mailbox.lease",
     "mailbox.learned",
     "mailbox.unlearned",
+    "scanner.away",
     "queue.unavailable",
     "work.failed",
     "sweep.done",
@@ -52,6 +54,9 @@ Event = Literal[
 """Everything that is ever written; another name is a type error."""
 
 
+LONGEST = max(map(len, get_args(Event)))
+
+
 class Fields(TypedDict, total=False):
     """All that may stand beside an event: names from the configuration, numbers, and sentences of our own."""
 
@@ -59,6 +64,7 @@ class Fields(TypedDict, total=False):
     message: int  # its number in the ledger
     effect: str  # its key
     word: str
+    scanner: str
     code: int
     count: int  # messages
     seconds: float
@@ -96,17 +102,28 @@ class StandardError:
 
         console = self._format == "console" or (self._format == "auto" and sys.stderr.isatty())
         colors = not os.environ.get("NO_COLOR")
-        renderer = structlog.dev.ConsoleRenderer(colors=colors) if console else structlog.processors.JSONRenderer()
+        renderer = (
+            structlog.dev.ConsoleRenderer(colors=colors, pad_event_to=LONGEST)
+            if console
+            else structlog.processors.JSONRenderer()
+        )
         logger: FilteringBoundLogger = structlog.wrap_logger(
             structlog.WriteLogger(sys.stderr),
             processors=[
                 structlog.processors.add_log_level,
-                structlog.processors.TimeStamper("iso"),
+                structlog.processors.TimeStamper(*(("%H:%M:%S", False) if console else ("iso", True))),
+                leading,
                 renderer,
             ],
             wrapper_class=structlog.make_filtering_bound_logger(self._level),
         )
         return logger
+
+
+def leading(_: object, __: str, event: "EventDict") -> "EventDict":
+    """When, how bad and what come first, so that people can read lines of JSON, too."""
+    first = ("timestamp", "level", "event")
+    return {**{key: event[key] for key in first}, **event}
 
 
 class Foreign(logging.Handler):

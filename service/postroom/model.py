@@ -36,7 +36,9 @@ class _OneOrMore(BeforeValidator):
 
 
 def _listed(value: object) -> object:
-    return [value] if isinstance(value, str) else value
+    if isinstance(value, str):
+        return (value,)
+    return tuple(value) if isinstance(value, list) else value  # settings are read strictly: no list for a tuple
 
 
 OneOrMore: Final = _OneOrMore(_listed)

@@ -16,7 +16,7 @@ from celery.exceptions import CPendingDeprecationWarning
 from kombu.entity import Queue as KombuQueue
 from kombu.exceptions import OperationalError
 
-from postroom.errors import Permanent, Temporary
+from postroom.errors import Permanent, Temporary, cause
 from postroom.logs import Log
 from postroom.metrics import Ring
 from postroom.settings.model import Queue
@@ -68,6 +68,8 @@ def _named(name: str) -> Any:
 
 def broker_url(settings: Queue) -> str:
     """With its password, which the settings keep apart."""
+    if settings.url == "memory://":
+        return "memory://localhost"  # kombu warns where there is no host
     secret = settings.secret()
     url = settings.url.replace("redis+socket://", "socket://", 1)
     if secret is None:
@@ -162,7 +164,7 @@ class Bell:
         try:
             self._app.send_task(name, (list(ids),), queue=name, retry=False)
         except Exception as error:  # of kombu, or of redis-py as it comes; the sweeper goes on with it
-            self._log.warning("queue.unavailable", reason=type(error).__name__)
+            self._log.warning("queue.unavailable", reason=cause(error))
             return False
         self._told(reason, len(ids))
         return True
@@ -175,7 +177,7 @@ def length(app: Celery, settings: Queue) -> int:
             channel = connection.default_channel
             return sum(channel._size(f"{settings.name}.{task}") for task in TASKS)
     except Exception as error:  # of kombu, or of redis-py as it comes
-        raise Temporary(f"the queue cannot be asked: {type(error).__name__}") from error
+        raise Temporary(f"the queue cannot be asked: {cause(error)}") from error
 
 
 def check_broker(app: Celery, settings: Queue) -> None:
@@ -189,7 +191,7 @@ def check_broker(app: Celery, settings: Queue) -> None:
     except Exception as error:  # of redis-py or kombu; some servers also refuse CONFIG
         if "unknown command" in str(error).lower() or "NOPERM" in str(error):
             return
-        raise Temporary(f"the queue {settings.url} cannot be reached: {type(error).__name__}") from error
+        raise Temporary(f"the queue {settings.url} cannot be reached: {cause(error)}") from error
     if policy != "noeviction":
         raise Permanent(
             f"the Redis of `queue.url` has maxmemory-policy {policy} and throws tasks away when memory runs short: "

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 from postroom.errors import Temporary
 from postroom.pipeline.outgoing import Transport
 from postroom.settings import Settings
-from postroom.settings.servers import DirectServer, OutboxServer, Paced, RelayServer, SocketServer, dns_server
+from postroom.settings.domains import dns_server
+from postroom.settings.servers import DirectServer, OutboxServer, Paced, RelayServer, SocketServer
 
 if TYPE_CHECKING:
     from postroom.transports.dns import Resolver

@@ -15,7 +15,7 @@ from postroom.settings.cases import Case, read
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """How a test went. `diff`: where it failed, all lines in order: `-` was expected and is missing, `+` came
-    unexpected, `!` is why there is no plan at all."""
+    unexpected, `!` is why there is no plan at all, `?` is a rule that nobody can decide."""
 
     pipeline: str
     number: int
@@ -34,7 +34,9 @@ def run(loaded: Loaded) -> Iterator[Verdict]:
         raise Misconfigured(wrong)
     for number, case in enumerate(cases, 1):
         try:
-            diff = compare(case.expect, _plan(case, case.raw(loaded.file.path.parent), loaded).lines)
+            made = _plan(case, case.raw(loaded.file.path.parent), loaded)
+            diff = compare(case.expect, made.lines)
+            diff = (*diff, *_unknown(made)) if diff else ()
         except PostroomError as error:
             diff = (f"! {error}",)
         told = case.name or case.file or case.message.subject or ""
@@ -46,7 +48,17 @@ def compare(expected: Sequence[str], lines: Sequence[Line]) -> tuple[str, ...]:
     wanted = [" ".join(text.removesuffix("(implicit)").split()) for text in expected]
     got = [line for line in lines if not line.implicit or "keep" in wanted]
     told = tuple(_aligned(wanted, got))
-    return told if any(line[0] != " " for line in told) else ()
+    if all(line[0] == " " for line in told):
+        return ()
+    return (*told, *(f"  {line}" for line in lines if line not in got))
+
+
+def _unknown(made: Plan) -> Iterator[str]:
+    """Rules that could not be decided, as nobody said the fact that they ask about."""
+    for trace in made.trace.rules:
+        if trace.held is None:
+            asked = ", ".join(one.condition for one in trace.asked if one.held is None)
+            yield f"? {trace.rule}: `{asked}` is unknown; `facts` may say it"
 
 
 def _aligned(wanted: Sequence[str], got: Sequence[Line]) -> Iterator[str]:

@@ -4,6 +4,11 @@ import smtplib
 import sqlite3
 import subprocess
 import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+import pytest
 
 from acceptance.conftest import Site
 from servers.ports import free_port
@@ -13,16 +18,19 @@ name: main
 rules:
   - {name: no, when: {subject: "no *"}, do: [{archive: seen}, {reject: "not {{ subject }}"}]}
 """
-PATIENCE = 60.0
-
-
-def test_a_client_is_told_what_the_rules_say(site: Site) -> None:
-    port = free_port()
-    site.settings(f"""\
+LETHAL = """\
+name: main
+rules:
+  - name: deadly
+    when: {subject: deadly}
+    do: [{script: {name: s, command: [sh, -c, "kill -9 $PPID"]}}]
+"""
+SETTINGS = """\
 state: state
 pipelines: pipelines
 host: test.example
-metrics: {{listen: none}}
+metrics: {{listen: "127.0.0.1:{metrics}"}}
+retry: {{crashes: 1}}
 mailboxes:
   local:
     url: lmtp://127.0.0.1:{port}
@@ -30,22 +38,61 @@ mailboxes:
     pipeline: main
     store: mail
     recipients: [{{to: "*@example.com"}}]
-""")
-    site.pipeline(PIPELINE)
-    with (site.root / "log").open("wb") as log:
+"""
+PATIENCE = 60.0
+
+
+@contextmanager
+def running(site: Site) -> Iterator[subprocess.Popen[bytes]]:
+    with (site.root / "log").open("ab") as log:
         process = subprocess.Popen(site.command("run"), cwd=site.root, stdout=log, stderr=log)
-        try:
-            assert sent(port, "no thanks") == {"ann@example.com": (550, b"5.7.1 not no thanks")}
-            assert sent(port, "hello") == {}
-            end = time.monotonic() + PATIENCE
-            while states(site) != [("settled", "gone"), ("settled", "kept")]:
-                assert time.monotonic() < end, (site.root / "log").read_text()[-3000:]
-                time.sleep(0.05)
-        finally:
-            process.kill()
-            process.wait()
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_a_client_is_told_what_the_rules_say(site: Site) -> None:
+    port = free_port()
+    site.settings(SETTINGS.format(port=port, metrics=free_port()))
+    site.pipeline(PIPELINE)
+    with running(site):
+        assert sent(port, "no thanks") == {"ann@example.com": (550, b"5.7.1 not no thanks")}
+        assert sent(port, "hello") == {}
+        until(lambda: states(site) == [("settled", "gone"), ("settled", "kept")], site)
     assert len(site.mail()) == 1
     assert len(list((site.root / "state/files/seen").iterdir())) == 1
+
+
+def test_a_message_that_kills_the_service_while_it_is_planned_ends_as_a_dead_letter(site: Site) -> None:
+    port, metrics = free_port(), free_port()
+    site.settings(SETTINGS.format(port=port, metrics=metrics))
+    site.pipeline(LETHAL)
+    # Its planning in the listener.
+    with running(site) as process:
+        with pytest.raises((smtplib.SMTPException, OSError)):
+            sent(port, "deadly")
+        process.wait(PATIENCE)
+    # It is taken, and now the worker dies of it.
+    with running(site) as process:
+        with suppress(smtplib.SMTPException, OSError):  # who dies first may not have answered yet
+            sent(port, "deadly")
+        process.wait(PATIENCE)
+    with running(site):
+        until(lambda: states(site) == [("dead", None)], site)
+        assert sent(port, "harmless") == {}
+        until(lambda: states(site)[1:] == [("settled", "kept")], site)
+        page = urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=PATIENCE).read().decode()
+    assert 'postroom_messages_total{mailbox="local",outcome="dead",pipeline="main"} 1.0' in page
+    assert len(site.mail()) == 2
+
+
+def until(holds: Callable[[], bool], site: Site) -> None:
+    end = time.monotonic() + PATIENCE
+    while not holds():
+        assert time.monotonic() < end, (site.root / "log").read_text()[-3000:]
+        time.sleep(0.05)
 
 
 def sent(port: int, subject: str) -> dict[str, tuple[int, bytes]]:

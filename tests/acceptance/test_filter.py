@@ -303,6 +303,15 @@ def test_hardly_a_message_is_a_message(site, raw):
     assert len(site.mail()) == 1
 
 
+@pytest.mark.parametrize(("closed", "status"), [("<&-", 75), ("<&- >&- 2>&-", 75), (">&- 2>&-", 0)])
+def test_a_closed_standard_input_is_no_empty_message(site, closed, status):
+    """The first file that was opened became descriptor 0, and what stood in it the message."""
+    command = ["sh", "-c", f'exec "$@" {closed}', "sh", *site.command("filter")]
+    done = subprocess.run(command, input=LETTER, cwd=site.root, timeout=120, check=False)
+    assert done.returncode == status
+    assert len(site.mail()) == (status == 0)
+
+
 RULES = """\
 name: main
 rules:
@@ -317,8 +326,7 @@ HEAVY = {
     "postroom.settings.cases", "postroom.settings.review", "postroom.settings.schema", "postroom.steps.extract",
     "postroom.steps.plugins", "postroom.steps.spam", "postroom.steps.virus", "postroom.testing", "postroom.transports.bounded",
     "postroom.transports.dns", "postroom.transports.process", "postroom.transports.scanner",
-    "prometheus_client", "psycopg", "publicsuffixlist", "puremagic", "re2", "redis", "rich", "sqlalchemy.dialects.postgresql",
-    "sqlalchemy.orm", "structlog", "typer", "urllib.request",
+    "prometheus_client", "psycopg", "publicsuffixlist", "puremagic", "re2", "redis", "rich", "structlog", "typer", "urllib.request",
 }  # fmt: skip
 
 

@@ -1,5 +1,6 @@
 """`postroom learn`, and what `explain` makes of it."""
 
+import shutil
 from pathlib import Path
 
 import pytest
@@ -100,6 +101,21 @@ def test_what_cannot_be_learned_from_is_said(site, sorted_mail, arguments, statu
     done = site.run("learn", *arguments)
     assert done.returncode == status
     assert told in done.stderr.decode()
+
+
+def test_learned_words_that_are_damaged_are_said_and_left_as_they_are(site, sorted_mail):
+    learned(site, "--spam", f"{sorted_mail}/junk", "--ham", f"{sorted_mail}/ham.mbox")
+    [words] = [path for path in site.root.rglob("words") if path.parent.name == "site"]
+    words.write_bytes(words.read_bytes()[:-1])
+    done = site.run("learn", "--spam", f"{sorted_mail}/junk")
+    assert done.returncode == 75
+    assert site.filter(offer(100)).returncode == 75  # the message waits
+    assert done.stderr.decode() == (
+        f"postroom: {words}: this is no file of learned words, or a damaged one; remove the directory {words.parent} "
+        "and learn anew\n"
+    )
+    shutil.rmtree(words.parent)
+    assert learned(site, "--spam", f"{sorted_mail}/junk")[-2] == "learned so far: 20 as spam, 0 as ham"
 
 
 def test_a_maildir_of_the_settings_is_named_with_its_folder(site, sorted_mail):

@@ -26,6 +26,7 @@ SETTINGS = """\
 state: state
 pipelines: pipelines
 host: test.example
+metrics: {listen: none}
 spool: {inline: 10KB, min-free: 0}
 mailboxes:
   local:

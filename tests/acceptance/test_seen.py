@@ -16,6 +16,8 @@ from urllib.request import urlopen
 
 import pytest
 
+from servers.redis import Redis
+
 RUN = """\
 state: state
 pipelines: pipelines
@@ -29,6 +31,10 @@ metrics: {listen: none}
 mailboxes:
   support: {url: "stdin:", pipeline: main, store: mail, state: state}
 """
+SCANNERS = """\
+scanners: {spamd: {url: "unix:/nothing"}, clamd: {url: "unix:/nothing"}}
+"""
+COUNTED = ('postroom_scanner_errors_total{scanner="spamd"} 1.0', 'postroom_scanner_errors_total{scanner="clamd"} 1.0')
 
 
 @dataclass
@@ -75,19 +81,19 @@ def running(site: Any, tmp_path: Path) -> Iterator[Running]:
 
 
 @contextmanager
-def started(site: Any, tmp_path: Path, settings: str) -> Iterator[Running]:
-    """`postroom run`, killed in the end."""
+def started(site: Any, tmp_path: Path, settings: str, name: str = "run") -> Iterator[Running]:
+    """`postroom run`, or a half of it, killed in the end."""
     site.settings(settings)
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(60)
         told = {"NOTIFY_SOCKET": str(tmp_path / "notify"), "WATCHDOG_USEC": "3600000000"}
-        command = site.command("run", "--metrics", "127.0.0.1:0")
+        command = site.command(name, "--metrics", "127.0.0.1:0")
         process = subprocess.Popen(command, stderr=subprocess.PIPE, env=os.environ | told)
         found = Running(process, manager, "", [])
         try:
             found.address = found.event("service.started")["listen"]
-            mailboxes = 1 if settings == RUN else 0
+            mailboxes = 0 if settings == SETTINGS or name == "work" else 1
             assert {found.told(), found.told()} == {"WATCHDOG=1", f"READY=1\nSTATUS={mailboxes} mailboxes"}
             yield found
         finally:
@@ -175,3 +181,28 @@ def test_an_effect_that_fails_is_counted_as_what_it_is(site: Any, tmp_path: Path
             'postroom_effects_total{result="later",word="exec"} 1.0',
             "postroom_effects_pending 1.0",
         )
+
+
+def test_a_scanner_that_is_away_is_counted_and_logged_while_the_message_waits(site: Any, tmp_path: Path) -> None:
+    site.pipeline("name: main\nrules:\n  - {name: all, do: [{spam: {scanner: spamd, on-error: pass}}, virus, keep]}\n")
+    with started(site, tmp_path, RUN + SCANNERS) as running:
+        running.event("mailbox.connected")
+        (site.root / "inbox/new/1.a.b").write_bytes(b"From: a@b.example\n\nhello\n")
+        assert running.event("scanner.away")["scanner"] == "spamd"
+        told = running.event("scanner.away")
+        assert (told["scanner"], told["reason"]) == ("clamd", "clamd is away: No such file or directory")
+        running.shows(*COUNTED, 'postroom_ledger_rows{state="received"} 1.0')
+
+
+def test_a_worker_of_its_own_counts_scanners_that_are_away(site: Any, tmp_path: Path, redis: Redis) -> None:
+    site.pipeline("name: main\nrules:\n  - {name: all, do: [{spam: {scanner: spamd, on-error: pass}}, virus, keep]}\n")
+    (site.root / "inbox/new").mkdir(parents=True)
+    (site.root / "inbox/new/1.a.b").write_bytes(b"From: a@b.example\n\nhello\n")
+    settings = RUN + SCANNERS + f'queue: {{url: "{redis.url}"}}\nmetrics: {{listen: none}}\n'
+    with started(site, tmp_path, settings, "work") as running:
+        watcher = subprocess.Popen(site.command("watch"), stderr=subprocess.DEVNULL)
+        try:
+            running.shows(*COUNTED)
+        finally:
+            watcher.kill()
+            watcher.wait()

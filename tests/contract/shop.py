@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from postroom.ledger import Arrival, Batch, Claim, Lease, Ledger, Owner, Recorded, Shown
+from postroom.ledger.statements import sql
 from postroom.message import Limits
 from postroom.pipeline.view import Home
 from postroom.settings import load, load_pipelines
@@ -74,13 +75,13 @@ class Shop:
     def abandon(self, number: int) -> None:
         """Its lease runs out."""
         with self.ledger._database.writing() as connection:
-            connection.exec_driver_sql(f"UPDATE message SET lease_until = 0 WHERE id = {number}")
+            connection.run(sql(f"UPDATE message SET lease_until = 0 WHERE id = {number}"))
 
     def due(self, number: int) -> None:
         """The time of its next try has come."""
         with self.ledger._database.writing() as connection:
-            connection.exec_driver_sql(f"UPDATE message SET next_try_at = 0 WHERE id = {number}")
-            connection.exec_driver_sql(f"UPDATE effect SET next_try_at = 0 WHERE message = {number}")
+            connection.run(sql(f"UPDATE message SET next_try_at = 0 WHERE id = {number}"))
+            connection.run(sql(f"UPDATE effect SET next_try_at = 0 WHERE message = {number}"))
 
     def show(self, number: int) -> Shown:
         shown = self.ledger.show(number)

@@ -7,11 +7,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, event
 
+from contract.transactions import writing
 from postroom.errors import Temporary
 from postroom.intake import Intake
 from postroom.ledger import Arrival, Batch, Ledger, Query, Recorded, Refused
+from postroom.ledger.statements import sql
 from postroom.message import Limits
 from postroom.spool import Spool
 
@@ -59,13 +60,12 @@ async def test_what_comes_together_shares_a_commit(intake: Intake, ledger: Ledge
     commits: list[int] = []
     go = threading.Event()
 
-    @event.listens_for(Engine, "commit")
-    def counted(_: object) -> None:
+    def counted() -> None:
         commits.append(1)
         if len(commits) == 1:
             assert go.wait(60)
 
-    try:
+    with writing(ledger, counted):
         first = asyncio.ensure_future(intake.take("m", Batch(arrivals=(arrival("first"),))))
         while not commits:
             await asyncio.sleep(0)
@@ -73,8 +73,6 @@ async def test_what_comes_together_shares_a_commit(intake: Intake, ledger: Ledge
         await asyncio.sleep(0)
         go.set()
         answers = await asyncio.gather(first, *others)
-    finally:
-        event.remove(Engine, "commit", counted)
     assert len({answer.id for [answer] in answers if isinstance(answer, Recorded)}) == 21
     assert len(commits) == 2
 
@@ -95,22 +93,21 @@ async def test_the_blob_of_a_known_message_is_removed(intake: Intake, spool: Spo
     assert list(spool.listing(datetime.now(UTC))) == [kept.name]
 
 
-async def test_a_blob_that_cannot_be_removed_does_not_end_the_intake(intake: Intake, spool: Spool) -> None:
+async def test_a_blob_that_cannot_be_removed_does_not_end_the_intake(
+    intake: Intake, ledger: Ledger, spool: Spool
+) -> None:
     await intake.take("m", Batch(arrivals=(arrival("k", spool.write([b"Subject: a\n\n"])),)))
     extra = spool.write([b"Subject: a\n\n"])
 
-    def lost(_connection: Connection) -> None:
+    def lost() -> None:
         # A directory cannot be unlinked, whoever asks.
         path = next(spool._directory.glob(f"*/{extra.name}"), None)
         if path is not None and path.is_file():
             path.unlink()
             path.mkdir()
 
-    event.listen(Engine, "commit", lost)
-    try:
+    with writing(ledger, lost):
         [known] = await intake.take("m", Batch(arrivals=(arrival("k", extra),)))
-    finally:
-        event.remove(Engine, "commit", lost)
     assert isinstance(known, Recorded)
     [next_one] = await asyncio.wait_for(intake.take("m", Batch(arrivals=(arrival("next"),))), 60)
     assert isinstance(next_one, Recorded)
@@ -140,8 +137,8 @@ async def test_a_value_that_the_database_refuses_costs_only_its_own_arrival(inta
 async def test_a_ledger_that_cannot_write_is_told_to_each(tmp_path: Path, spool: Spool, rings: Rings) -> None:
     ledger = Ledger.open(f"sqlite:///{tmp_path}/ledger.db")
     intake = Intake(ledger, spool, Limits(), rings)
-    with ledger._database.engine.begin() as connection:
-        connection.exec_driver_sql("DROP TABLE message")
+    with ledger._database.writing() as connection:
+        connection.run(sql("DROP TABLE message"))
     try:
         tries = await asyncio.gather(
             *(intake.take("m", Batch(arrivals=(arrival(key),))) for key in "ab"), return_exceptions=True

@@ -1,5 +1,7 @@
 """The sweeper rings for what is due, removes what is over, and is never brought to an end by what fails."""
 
+import subprocess
+import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -10,7 +12,8 @@ from pathlib import Path
 import pytest
 
 from contract.shop import Quiet
-from postroom.ledger import Arrival, Batch, Ledger, Owner, Query, Recorded, Retained, Retention
+from postroom.ledger import Arrival, Batch, Lease, Ledger, Owner, Query, Recorded, Retained, Retention
+from postroom.ledger.statements import sql
 from postroom.queue import Bell, make_app
 from postroom.settings.model import Queue
 from postroom.spool import Spool
@@ -73,6 +76,14 @@ def yard(ledger: Ledger, tmp_path: Path) -> Iterator[Yard]:
         yield Yard(ledger, Spool(tmp_path / "spool"), rings)
 
 
+def gone() -> Owner:
+    """A process that was on this machine, and has ended."""
+    program = "from postroom.ledger import Owner; print(Owner.current())"
+    told = subprocess.run([sys.executable, "-c", program], check=True, capture_output=True, text=True).stdout.strip()
+    boot, namespace, pid, start, nonce = told.split("/")
+    return Owner(boot, namespace, int(pid), start, nonce)
+
+
 def test_it_rings_in_groups_for_what_nobody_has_taken_and_leaves_standard_input_alone(yard: Yard) -> None:
     ids = yard.receive("a", "b", "c")
     yard.receive("theirs", mailbox="stdin")
@@ -86,9 +97,23 @@ def test_it_rings_in_groups_for_what_nobody_has_taken_and_leaves_standard_input_
 def test_what_an_earlier_process_has_rung_for_is_rung_for_at_once_however_much_it_is(yard: Yard) -> None:
     yard.receive(*map(str, range(MOST + 1)))
     with yard.ledger._database.writing() as connection:
-        connection.exec_driver_sql("UPDATE message SET rung_at = rung_at - 1000000")
+        connection.run(sql("UPDATE message SET rung_at = rung_at - 1000000"))
     sweeper = yard.sweeper()
     assert [sweeper.sweep(), sweeper.sweep(), sweeper.sweep()] == [MOST, 1, 0]
+
+
+def test_what_a_dead_worker_held_is_rung_for_at_once_alone_and_once(yard: Yard) -> None:
+    ids = yard.receive("a", "b", "c")
+    sweeper = yard.sweeper()
+    assert sweeper.sweep() == 3
+    assert len(yard.ledger.claim(ids[1:], Lease(gone(), timedelta(minutes=3)))) == 2
+    yard.rings.groups.clear()
+    assert sweeper.sweep() == 2
+    assert yard.rings.groups == [[ids[1]], [ids[2]]]
+    # Its task waits in the queue: another would only make that longer.
+    assert sweeper.sweep() == 0
+    [claim] = yard.ledger.claim([ids[1]], Lease(Owner.current(), timedelta(minutes=3)))
+    assert claim.row.crashes == 2
 
 
 def test_it_adds_nothing_to_a_queue_that_is_long_already(yard: Yard) -> None:

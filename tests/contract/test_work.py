@@ -17,7 +17,7 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from contract.shop import Shop, make_shop
-from postroom.ledger import Claim, EffectState, Ledger, Report, State
+from postroom.ledger import Claim, EffectState, Ledger, PlanRecord, Report, State
 from postroom.testing import Home as InMailbox
 from postroom.work import Seat
 from postroom.work.claims import Keeper
@@ -169,7 +169,7 @@ def test_an_unexpected_error_counts_as_a_crash_so_that_its_message_comes_alone_n
     [number] = shop.receive()
 
     class Broken(Ledger):
-        def contents(self, names: Collection[str]) -> Mapping[str, bytes]:
+        def planned(self, plans: Sequence[PlanRecord]) -> Mapping[str, str | None]:
             raise LookupError
 
     sound = shop.worker

@@ -15,7 +15,9 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
+from postroom import trial
 from postroom.settings import load_pipeline
+from postroom.settings.review import review
 
 ROOT = Path(__file__).parents[2]
 POSTROOM = ".venv/bin/postroom"
@@ -58,7 +60,7 @@ DOCUMENTS = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs"
 def test_every_block_in_the_documents_is_of_a_kind_that_is_tried() -> None:
     kinds = {(name, kind) for name in DOCUMENTS for kind, _ in BLOCK.findall((ROOT / name).read_text("utf-8"))}
     assert {kind for _, kind in kinds} == {"yaml", "console", "python", "text"}
-    tried = {"README.md", *(f"docs/{page}.md" for page in ("settings", "pipelines", "conditions", "steps"))}
+    tried = {"README.md", *(f"docs/{page}.md" for page in ("settings", "pipelines", "conditions", "steps", "moving"))}
     assert {name for name, kind in kinds if kind == "yaml"} == tried
     assert {name for name, kind in kinds if kind == "python"} == {"README.md"}
 
@@ -114,6 +116,26 @@ def test_a_pipeline_in_the_readme_is_one(tmp_path: Path, text: str) -> None:
     assert [error.message for error in Draft202012Validator(schema).iter_errors(data)] == []
 
 
+def of_moving(*, settings: bool) -> list[str]:
+    return [text for text in blocks("yaml", "docs/moving.md") if ("mailboxes:" in text) is settings]
+
+
+@pytest.mark.parametrize("text", of_moving(settings=False), ids=lambda text: text.splitlines()[0])
+def test_an_example_for_those_who_move_here_passes_its_own_tests(tmp_path: Path, text: str) -> None:
+    file = tmp_path / f"{yaml.safe_load(text)['name']}.yaml"
+    file.write_text(text)
+    verdicts = [*trial.run(load_pipeline(str(file)))]
+    assert verdicts
+    assert [verdict.diff for verdict in verdicts if not verdict.passed] == []
+
+
+@pytest.mark.parametrize("text", of_moving(settings=True), ids=lambda text: text.split("mailboxes:")[1].split()[0])
+def test_settings_for_those_who_move_here_are_right(checkout: Path, text: str) -> None:
+    file = checkout / "config" / "moved.yaml"
+    file.write_text(text)
+    assert [str(problem) for problem in review(file).problems] == []
+
+
 @pytest.mark.parametrize("text", blocks("python"), ids=lambda text: text.splitlines()[0])
 def test_python_in_the_readme_runs(checkout: Path, text: str) -> None:
     command = [sys.executable, "-W", "ignore::ResourceWarning", "-c", text]
@@ -130,6 +152,11 @@ def test_the_commands_of_a_document_run_one_after_the_other(checkout: Path, docu
         assert done.stdout, command
 
 
+def test_the_readme_shows_what_explain_prints(checkout: Path) -> None:
+    [shown] = [text for text in blocks("text") if text.startswith("deploy/samples/invoice.eml: ")]
+    assert run(checkout, f"{POSTROOM} explain deploy/samples/invoice.eml").stdout == shown
+
+
 def test_every_command_that_the_readme_lists_is_there_and_none_is_missing(checkout: Path) -> None:
     table = re.findall(r"^\| (`postroom .*?) \|", (ROOT / "README.md").read_text(encoding="utf-8"), re.MULTILINE)
     listed = {name for row in table for name in re.findall(r"`(?:postroom )?([a-z]+)", row)}
@@ -137,10 +164,15 @@ def test_every_command_that_the_readme_lists_is_there_and_none_is_missing(checko
     assert listed == set(re.findall(r"^[│ |]*([a-z]+) {2,}\w", done.stdout, re.MULTILINE))
 
 
-@pytest.mark.parametrize("document", ["README.md", "ARCHITECTURE.md", "CONTRIBUTING.md"])
+@pytest.mark.parametrize("document", [*DOCUMENTS, "ARCHITECTURE.md", "CONTRIBUTING.md", "deploy/README.md"])
 def test_links_between_documents_lead_somewhere(document: str) -> None:
-    links = re.findall(r"\]\((?!https?:)([^)#]+)", (ROOT / document).read_text(encoding="utf-8"))
-    assert [link for link in links if not (ROOT / link).exists()] == []
+    links = re.findall(r"\]\((?!https?:)([^)#]+)(?:#([^)]+))?", (ROOT / document).read_text(encoding="utf-8"))
+    beside = (ROOT / document).parent
+    assert [link for link, _ in links if not (beside / link).exists()] == []
+    for link, anchor in links:
+        headings = re.findall(r"^#+ (.*)$", (beside / link).read_text("utf-8"), re.MULTILINE) if anchor else []
+        known = {re.sub(r"[^\w -]", "", one).strip().lower().replace(" ", "-") for one in headings}
+        assert not anchor or anchor in known, f"{link}#{anchor}"
 
 
 def test_files_that_the_architecture_names_are_there() -> None:

@@ -220,7 +220,9 @@ def test_links_lead_to_a_page_or_a_heading(name: str) -> None:
     for page, anchor in re.findall(r"\]\(([\w.]*)(?:#([\w-]+))?\)", read(name)):
         assert (ROOT / "docs" / (page or name)).is_file()
         if anchor:
-            assert anchor in {re.sub(r"[`.<>]", "", heading).lower() for heading in headings(page or name)}
+            assert anchor in {
+                re.sub(r"[`.<>]", "", heading).lower().replace(" ", "-") for heading in headings(page or name)
+            }
 
 
 @pytest.mark.parametrize("text", ["64KiB", "1GiB", "50MB", "1MB", "100KB", "0", "7", "998"])

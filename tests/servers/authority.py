@@ -15,6 +15,12 @@ class Authority:
 
     def server(self, name: str) -> ssl.SSLContext:
         """A server's context, with a certificate for this host name."""
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.load_cert_chain(*self.certificate(name))
+        return context
+
+    def certificate(self, name: str) -> tuple[Path, Path]:
+        """One for this host name, and its key."""
         chain = self._home / f"{name}.pem"
         if not chain.exists():
             request = self._home / f"{name}.csr"
@@ -23,9 +29,7 @@ class Authority:
             names.write_text(f"subjectAltName=DNS:{name}")
             signing = ["-CA", str(self.file), "-CAkey", str(self._home / "ca.key"), "-CAcreateserial", "-days", "2"]
             self._run("x509", "-req", "-in", str(request), *signing, "-extfile", str(names), "-out", str(chain))
-        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-        context.load_cert_chain(chain, self._home / f"{name}.key")
-        return context
+        return chain, self._home / f"{name}.key"
 
     def _key(self, name: str) -> list[str]:
         curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]

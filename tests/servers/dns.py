@@ -71,7 +71,7 @@ class Dns:
         for one in (kind, "CNAME"):
             if one in held:
                 reply.answer.append(dns.rrset.from_text_list(asked, self.ttl, "IN", one, held[one]))
-                if one == "CNAME":
+                if one == "CNAME" and len(reply.answer) < 20:
                     target = dns.name.from_text(held[one][0])
                     self._fill(reply, target, target.to_text(omit_final_dot=True).lower(), kind)
                 return

@@ -17,94 +17,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from string import Template
 
 PASSWORD = "secret"
 _BINARY = Path("/usr/sbin/dovecot")
+_PROTOCOLS = Path("/usr/lib/dovecot")
+_CONFIG = Template(Path(__file__).with_name("dovecot.conf").read_text())
 _KEY = b"signs the access tokens of these tests"
-_CONFIG = """
-base_dir = {home}/run
-state_dir = {home}/state
-log_path = {home}/log
-listen = 127.0.0.1
-protocols = imap pop3
-default_internal_user = {account.pw_name}
-default_internal_group = {group}
-default_login_user = {account.pw_name}
-default_vsz_limit = 1G
-default_client_limit = 400
-default_process_limit = 400
-first_valid_uid = 1
-first_valid_gid = 1
-disable_plaintext_auth = no
-auth_mechanisms = plain login xoauth2 oauthbearer
-auth_failure_delay = 0
-auth_cache_size = 0
-ssl = yes
-ssl_cert = <{home}/cert.pem
-ssl_key = <{home}/key.pem
-mail_location = maildir:~/Maildir:LAYOUT=fs
-mail_fsync = never
-mail_max_userip_connections = 100
-mailbox_idle_check_interval = 1 s
-passdb {{
-  driver = oauth2
-  mechanisms = xoauth2 oauthbearer
-  args = {home}/oauth2.conf
-}}
-passdb {{
-  driver = static
-  mechanisms = plain login
-  args = password={password}
-}}
-userdb {{
-  driver = static
-  args = uid={account.pw_uid} gid={account.pw_gid} home={home}/mail/%n allow_all_users=yes
-}}
-namespace inbox {{
-  inbox = yes
-  separator = /
-  mailbox Junk {{
-    special_use = \\Junk
-    auto = create
-  }}
-  mailbox Trash {{
-    special_use = \\Trash
-    auto = create
-  }}
-}}
-service anvil {{
-  chroot =
-  # No waiting for everybody after one wrong password.
-  unix_listener anvil-auth-penalty {{
-    mode = 0
-  }}
-}}
-service imap-login {{
-  chroot =
-  service_count = 0
-  inet_listener imap {{
-    port = {ports[0]}
-  }}
-  inet_listener imaps {{
-    port = {ports[1]}
-    ssl = yes
-  }}
-}}
-service pop3-login {{
-  chroot =
-  service_count = 0
-  inet_listener pop3 {{
-    port = {ports[2]}
-  }}
-  inet_listener pop3s {{
-    port = {ports[3]}
-    ssl = yes
-  }}
-}}
-protocol imap {{
-  {imap}
-}}
-"""
 _OAUTH2 = """
 introspection_mode = local
 local_validation_key_dict = fs:posix:prefix={home}/keys/
@@ -123,6 +42,7 @@ class Dovecot:
     imaps: int
     pop3: int
     pop3s: int
+    lmtp: int  # where it is installed
 
     @property
     def ca(self) -> Path:
@@ -168,7 +88,11 @@ def _base64(octets: bytes) -> bytes:
 
 
 def is_installed() -> bool:
-    return _BINARY.exists() and Path("/usr/lib/dovecot/imap").exists() and Path("/usr/lib/dovecot/pop3").exists()
+    return _BINARY.exists() and all((_PROTOCOLS / one).exists() for one in ("imap", "pop3"))
+
+
+def has_lmtp() -> bool:
+    return (_PROTOCOLS / "lmtp").exists()
 
 
 @contextmanager
@@ -200,9 +124,18 @@ def running(*, imap: str = "") -> Iterator[Dovecot]:
 
 
 def _configured(home: Path, account: pwd.struct_passwd, imap: str) -> Dovecot:
-    ports = free_ports(4)
-    group = grp.getgrgid(account.pw_gid).gr_name
-    text = _CONFIG.format(home=home, account=account, group=group, ports=ports, password=PASSWORD, imap=imap)
+    server = Dovecot(home, *free_ports(5))
+    text = _CONFIG.substitute(
+        {f"{name}_port": getattr(server, name) for name in ("imap", "imaps", "pop3", "pop3s", "lmtp")},
+        home=home,
+        account=account.pw_name,
+        group=grp.getgrgid(account.pw_gid).gr_name,
+        uid=account.pw_uid,
+        gid=account.pw_gid,
+        password=PASSWORD,
+        imap=imap,
+        lmtp=" lmtp" if has_lmtp() else "",
+    )
     (home / "dovecot.conf").write_text(text)
     (home / "oauth2.conf").write_text(_OAUTH2.format(home=home))
     keys = home / "keys" / "default" / "HS256"
@@ -211,7 +144,7 @@ def _configured(home: Path, account: pwd.struct_passwd, imap: str) -> Dovecot:
     certificate(home)
     for path in (home, *home.rglob("*")):
         os.chown(path, account.pw_uid, account.pw_gid)
-    return Dovecot(home, *ports)
+    return server
 
 
 def certificate(directory: Path) -> None:

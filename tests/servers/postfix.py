@@ -1,4 +1,4 @@
-"""A whole Postfix of its own as the next hop: configuration, queue and port are a test's, and it relays all to one server."""
+"""A whole Postfix of its own: configuration, queue and port are a test's, and it hands all that it takes to one server."""
 
 import os
 import pwd
@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Literal
 
 from servers.ports import free_port
 
@@ -27,11 +28,13 @@ defer     unix - - n - 0 bounce
 trace     unix - - n - 0 bounce
 proxymap  unix - - n - - proxymap
 smtp      unix - - n - - smtp
+lmtp      unix - - n - - lmtp
 relay     unix - - n - - smtp
 error     unix - - n - - error
 retry     unix - - n - - error
 anvil     unix - - n - 1 anvil
 scache    unix - - n - 1 scache
+tlsmgr    unix - - n 1000? 1 tlsmgr
 postlog   unix-dgram n - n - 1 postlogd
 """
 
@@ -42,10 +45,18 @@ def is_installed() -> bool:
 
 
 @contextmanager
-def relaying(next_port: int) -> Iterator[int]:
-    """The port of one that takes all mail and gives it to the server on `next_port` of 127.0.0.1."""
+def relaying(
+    next_port: int, over: Literal["smtp", "lmtp"] = "smtp", certificate: tuple[Path, Path] | None = None
+) -> Iterator[int]:
+    """The port of one that takes all mail and gives it to the server on `next_port` of 127.0.0.1. With a certificate and
+    its key it takes mail over TLS only."""
     home, port = Path(tempfile.mkdtemp(prefix="postroom-postfix-")), free_port()
-    _configure(home, port, next_port)
+    _configure(
+        home,
+        port,
+        certificate,
+        f"{over}:[127.0.0.1]:{next_port}" if over == "smtp" else f"lmtp:inet:127.0.0.1:{next_port}",
+    )
     # It signals its process group when it ends, so that it gets one of its own.
     process = subprocess.Popen(
         [_DAEMONS / "master", "-c", home / "etc", "-d"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
@@ -60,7 +71,7 @@ def relaying(next_port: int) -> Iterator[int]:
         shutil.rmtree(home)
 
 
-def _configure(home: Path, port: int, next_port: int) -> None:
+def _configure(home: Path, port: int, certificate: tuple[Path, Path] | None, next_hop: str) -> None:
     home.chmod(0o755)
     owner = pwd.getpwnam("postfix")
     for name in ("etc", "queue", "queue/pid"):
@@ -73,9 +84,14 @@ def _configure(home: Path, port: int, next_port: int) -> None:
         "daemon_directory": _DAEMONS, "maillog_file": home / "log", "maillog_file_prefixes": home,
         "inet_interfaces": "127.0.0.1", "inet_protocols": "ipv4", "myhostname": "next.example", "mydestination": "",
         "mynetworks": "127.0.0.0/8", "smtpd_relay_restrictions": "permit_mynetworks, reject", "alias_maps": "",
-        "relayhost": f"[127.0.0.1]:{next_port}", "smtp_host_lookup": "native", "smtp_tls_security_level": "none",
+        "default_transport": next_hop, "smtp_host_lookup": "native", "smtp_tls_security_level": "none",
         "smtpd_tls_security_level": "none", "default_database_type": "texthash", "local_recipient_maps": "",
+        # What is to be tried again is so within a test's patience.
+        "queue_run_delay": "2s", "minimal_backoff_time": "1s", "maximal_backoff_time": "2s",
     }  # fmt: skip
+    if certificate is not None:
+        chain, key = certificate
+        settings |= {"smtpd_tls_security_level": "encrypt", "smtpd_tls_cert_file": chain, "smtpd_tls_key_file": key}
     (home / "etc/main.cf").write_text("".join(f"{key} = {value}\n" for key, value in settings.items()))
     (home / "etc/master.cf").write_text(_SERVICES.format(port=port))
 

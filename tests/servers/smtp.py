@@ -8,7 +8,7 @@ import socketserver
 import ssl
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -36,6 +36,7 @@ class Smtp:
     extensions: tuple[str, ...] = EXTENSIONS
     lmtp: bool = False
     tls: ssl.SSLContext | None = None
+    implicit: bool = False  # TLS begins with the connection
     answers: dict[str, str] = field(default_factory=dict)  # with what
     lost: set[str] = field(default_factory=set)  # the connection ends without an answer
     silent: set[str] = field(default_factory=set)  # nobody answers
@@ -45,6 +46,7 @@ class Smtp:
     logins: list[str] = field(default_factory=list)
     connections: int = 0
     port: int = 0
+    hold: Callable[[Received], object] = lambda _: None  # called before the answer to a message
 
     def answer(self, command: str, default: str) -> str | None:
         """None: hang up."""
@@ -73,8 +75,7 @@ def serving(path: Path | None = None, at: tuple[str, int] = ("127.0.0.1", 0), **
 
         def handle(self) -> None:
             made.connections += 1
-            talk = _Talk(made, self)
-            with contextlib.closing(talk), contextlib.suppress(OSError, EOFError):
+            with contextlib.suppress(OSError, EOFError), contextlib.closing(_Talk(made, self)) as talk:
                 talk.run()
 
     server: socketserver.BaseServer
@@ -102,8 +103,10 @@ class _Talk:
     def __init__(self, server: Smtp, handler: socketserver.StreamRequestHandler) -> None:
         self.server = server
         self.socket = handler.request
-        self.file = handler.request.makefile("rb")
-        self.encrypted = False
+        self.encrypted = server.implicit
+        if server.implicit and server.tls is not None:
+            self.socket = server.tls.wrap_socket(self.socket, server_side=True)
+        self.file = self.socket.makefile("rb")
         self.sender: str | None = None
         self.recipients: list[str] = []
 
@@ -141,7 +144,7 @@ class _Talk:
         line = self.file.readline()
         if not line:
             raise EOFError
-        return str(line.decode().rstrip("\r\n"))
+        return str(line.decode(errors="replace").rstrip("\r\n"))
 
     def close(self) -> None:
         """Also what STARTTLS has put around the connection."""
@@ -198,6 +201,7 @@ class _Talk:
         raw = b"".join(lines[1:])
         content = (b"\r\n" + raw[:-3]).replace(b"\r\n..", b"\r\n.")[2:]
         taken = Received(self.sender or "", self.recipients, content, raw)
+        self.server.hold(taken)
         for one in self.recipients if self.server.lmtp else [""]:
             end = f". {one}".strip()
             if self.recipients and self.server.takes(end):

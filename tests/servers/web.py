@@ -27,7 +27,7 @@ class Web:
     port: int = 0
     answers: list[tuple[int, Mapping[str, str]]] = field(default_factory=lambda: [(204, {})])
     requests: list[Request] = field(default_factory=list)
-    hold: Callable[[], object] = lambda: None  # called before an answer
+    hold: Callable[[Request], object] = lambda _: None  # called before an answer
     names: list[str] = field(default_factory=list)  # what TLS clients said that they want to talk to
 
     def url(self, path: str = "/hook", *, scheme: str = "http", host: str = "127.0.0.1") -> str:
@@ -46,8 +46,9 @@ def serving(certificate: tuple[Path, Path] | None = None) -> Iterator[Web]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             headers = {name.lower(): value for name, value in self.headers.items()}
-            web.requests.append(Request(self.path, headers, body))
-            web.hold()
+            request = Request(self.path, headers, body)
+            web.requests.append(request)
+            web.hold(request)
             status, told = web.answer()
             self.send_response(status)
             for name, value in told.items():

@@ -16,11 +16,13 @@ import typer
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from postroom import trial
 from postroom.cli.filter import parser
 from postroom.cli.main import app
 from postroom.ledger.rows import Counts
 from postroom.metrics.prometheus import Metrics
 from postroom.metrics.standing import Questions
+from postroom.settings import load_pipeline
 from postroom.settings.review import review
 
 ROOT = Path(__file__).parents[2]
@@ -105,10 +107,11 @@ def test_redis_keeps_its_tasks(compose: Any) -> None:
     assert options["--maxmemory-policy"] == "noeviction"
 
 
-def test_every_variable_of_the_containers_is_in_the_example(compose: Any) -> None:
-    example = (DEPLOY / "compose/env.example").read_text(encoding="utf-8")
-    named = {secret["environment"] for secret in compose["secrets"].values()}
-    assert named == set(re.findall(r"^(\w+)=", example, re.MULTILINE))
+def test_secrets_of_the_containers_are_files_that_the_instructions_make(compose: Any) -> None:
+    [made] = re.findall(r"for name in ([\w ]+); do .* > (\S+)\$name", (ROOT / "docker-compose.yml").read_text("utf-8"))
+    files = {secret["file"] for secret in compose["secrets"].values()}
+    assert files == {f"{made[1]}{name}" for name in made[0].split()}
+    assert f"/{made[1]}" in (ROOT / ".gitignore").read_text("utf-8").splitlines()
 
 
 def test_the_image_is_built_from_files_that_are_there() -> None:
@@ -131,16 +134,30 @@ def settings_in_manifests() -> dict[str, str]:
     return data
 
 
-@pytest.mark.parametrize("kind", ["compose", "kubernetes"])
+@pytest.mark.parametrize("kind", ["compose", "systemd", "dovecot", "kubernetes"])
 def test_settings_pass_the_check(kind: str, tmp_path: Path) -> None:
-    if kind == "compose":
-        shutil.copy(DEPLOY / "compose/postroom.yaml", tmp_path)
-        shutil.copytree(ROOT / "pipelines", tmp_path / "pipelines")
+    if kind != "kubernetes":
+        own = DEPLOY / kind / "pipelines"
+        shutil.copy(DEPLOY / kind / "postroom.yaml", tmp_path)
+        shutil.copytree(own if own.is_dir() else ROOT / "pipelines", tmp_path / "pipelines")
     else:
         (tmp_path / "pipelines").mkdir()
         for name, text in settings_in_manifests().items():
             (tmp_path / ("" if name == "postroom.yaml" else "pipelines") / name).write_text(text)
     assert [str(problem) for problem in review(tmp_path / "postroom.yaml").problems] == []
+
+
+def test_the_rules_before_dovecot_pass_their_own_tests() -> None:
+    verdicts = [*trial.run(load_pipeline(str(DEPLOY / "dovecot/pipelines/deliver.yaml")))]
+    assert [(verdict.name, verdict.diff) for verdict in verdicts if not verdict.passed] == []
+    assert len(verdicts) == 3
+
+
+def test_the_steps_of_an_installation_name_files_that_are_there() -> None:
+    steps = (DEPLOY / "README.md").read_text("utf-8").partition("```text")[2].partition("```")[0]
+    named = re.findall(r"(?<=\s)(deploy/[\w./@-]+|pipelines)(?=\s)", steps)
+    assert len(set(named)) == 3
+    assert all((ROOT / name).exists() for name in named)
 
 
 @pytest.mark.parametrize("file", [file for file in MANIFESTS if file.stem != "config"], ids=lambda file: file.name)
@@ -191,6 +208,15 @@ def test_a_query_names_metrics_that_exist_and_closes_what_it_opens(name: str, qu
     assert set(SERIES.findall(query)) <= series, name
     for opening, closing in ("()", "{}", "[]"):
         assert query.count(opening) == query.count(closing), name
+
+
+def test_prometheus_own_tool_is_content() -> None:
+    tool = shutil.which("promtool")
+    if tool is None:  # not among the servers that tests need
+        return
+    for check in (["rules", DEPLOY / "prometheus/rules.yml"], ["config", DEPLOY / "prometheus/prometheus.yml"]):
+        asked = subprocess.run([tool, "check", *check], capture_output=True, text=True, timeout=60, check=False)
+        assert asked.returncode == 0, asked.stderr
 
 
 def test_every_alert_says_what_is_wrong() -> None:

@@ -111,6 +111,15 @@ def test_a_pipeline_that_others_run_is_told_what_they_found(tmp_path: Path) -> N
     assert diff(tmp_path, "{facts: {spam: {score: 5}}, expect: [move Junk]}", rules) == ()
 
 
+def test_a_rule_that_nobody_can_decide_is_named_where_a_test_fails(tmp_path: Path) -> None:
+    rules = 'rules: [{name: r, when: {spam: ">= 5"}, do: {move: Junk}}]\ntests:\n'
+    assert diff(tmp_path, "{expect: [move Junk]}", rules) == (
+        "- move Junk",
+        "  keep (implicit)",
+        "? r: `spam: >= 5` is unknown; `facts` may say it",
+    )
+
+
 @pytest.mark.parametrize(
     ("message", "condition"),
     [

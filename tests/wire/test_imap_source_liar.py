@@ -80,8 +80,7 @@ async def test_an_old_uid_in_answer_to_an_open_range_is_no_new_mail(tmp_path: Pa
     async with lying(one_message({})) as liar:
         account = accounts.plain(liar.port, start="all", idle="0.1s")
         async with site(tmp_path, account) as here, here.watching():
-            await here.until(lambda: sum("2:*" in said for said in liar.said) >= 3)
-            assert here.ends() == ["kept"]
+            await here.until(lambda: sum("2:*" in said for said in liar.said) >= 3 and here.ends() == ["kept"])
 
 
 @pytest.mark.parametrize("empty", [b"* 1 FETCH (UID 1 BODY[] NIL)", b'* 1 FETCH (UID 1 BODY[] "")', b"* 5 EXISTS"])
@@ -376,14 +375,11 @@ async def test_mail_that_comes_between_the_look_and_idle_is_not_missed(tmp_path:
 
 async def test_idle_is_renewed_and_the_folder_looked_at_each_time(tmp_path: Path) -> None:
     """A push is only a hint, and may never come."""
-    looks = 0
-
-    def look(command: str) -> list[str | bytes]:
-        nonlocal looks
-        looks += 1
-        return [listed(1)] if looks > 3 and "1:*" in command else []
 
     async def script(peer: Peer) -> None:
+        def look(command: str) -> list[str | bytes]:
+            return [listed(1)] if peer.said.count("IDLE") >= 3 and "1:*" in command else []
+
         answers: dict[str, Callable[[str], list[str | bytes]]] = {
             r"UID FETCH .*RFC822.SIZE": look,
             r"UID FETCH .*BODY": lambda _: [literal(1)],
@@ -394,7 +390,6 @@ async def test_idle_is_renewed_and_the_folder_looked_at_each_time(tmp_path: Path
         account = accounts.plain(liar.port, start="all", idle="0.05s")
         async with site(tmp_path, account) as here, here.watching():
             await here.until(lambda: here.ends() == ["kept"])
-        assert liar.said.count("IDLE") >= 3
 
 
 async def test_a_server_that_refuses_the_idle_it_offers_is_polled(tmp_path: Path) -> None:
@@ -450,3 +445,70 @@ async def test_a_move_of_which_the_server_tells_nothing_is_no_new_mail_either(tm
         account = accounts.plain(liar.port, start="all", folders=["INBOX", "Done"], max_connections=1, poll="0.1s")
         async with site(tmp_path, account, rules) as here, here.watching():
             await here.until(lambda: sorted(map(str, here.ends())) == ["moved", "own"])
+
+
+@pytest.mark.parametrize("missing", [1, 2, 3])
+async def test_a_message_that_the_server_left_out_once_is_not_passed_by(tmp_path: Path, missing: int) -> None:
+    """The cursor stood behind the others by then."""
+    left_out = False
+
+    def told(_: str) -> list[str | bytes]:
+        nonlocal left_out
+        left_out, was = True, left_out
+        return [listed(uid) for uid in (1, 2, 3) if was or uid != missing]
+
+    answers: dict[str, Callable[[str], list[str | bytes]]] = {
+        r"UID FETCH .*BODY\.PEEK": lambda _: [literal(uid) for uid in (1, 2, 3)],
+        r"UID FETCH 1:(3|\*) ": told,
+        r"UID FETCH ": lambda _: [listed(3)],
+    }
+
+    async def script(peer: Peer) -> None:
+        await serve(peer, answers, next=1, exists=3)
+
+    async with (
+        lying(script) as liar,
+        site(tmp_path, accounts.plain(liar.port, start="all")) as here,
+        here.watching(),
+    ):
+        await here.until(lambda: here.ends() == ["kept", "kept", "kept"])
+
+
+@pytest.mark.parametrize(
+    ("next_", "beyond", "ends"),
+    [
+        pytest.param(77, [], ["kept", "kept"], id="UIDNEXT"),
+        pytest.param(2**32 - 1, [], ["kept", "kept"], id="the highest UIDNEXT"),
+        pytest.param(10**25, [], ["kept", "kept"], id="a UIDNEXT that no database holds"),
+        pytest.param(2, [listed(2**32 - 2)], ["kept", "vanished", "kept"], id="a UID that nobody has"),
+    ],
+)
+async def test_what_a_server_once_said_of_its_uids_hides_no_mail_for_ever(
+    tmp_path: Path, next_: int, beyond: list[str | bytes], ends: list[str]
+) -> None:
+    """The cursor stood behind UIDs that were never given, and what came later in front of it."""
+
+    def holding(*uids: int) -> dict[str, Callable[[str], list[str | bytes]]]:
+        """Answers every FETCH by the book; each body is another."""
+
+        def told(command: str) -> list[str | bytes]:
+            low, _, high = command.split()[2].replace("*", str(uids[-1])).partition(":")
+            found = [uid for uid in uids if int(low) <= uid <= int(high or low)] or [uids[-1]]
+            if "BODY" not in command:
+                return [listed(uid) for uid in found]
+            return [literal(uid, BODY + b"%d\r\n" % uid) for uid in found]
+
+        return {"UID FETCH": told}
+
+    async def wrong(peer: Peer) -> None:
+        lie: dict[str, Callable[[str], list[str | bytes]]] = {r"UID FETCH 2:\* ": lambda _: list(beyond)}
+        await serve(peer, (lie if beyond else {}) | holding(1), next=next_)
+
+    async def right(peer: Peer) -> None:
+        await serve(peer, holding(1, 2), next=3, exists=2)
+
+    async with lying(wrong, right) as liar, site(tmp_path, accounts.plain(liar.port, start="all")) as here:
+        async with here.watching():
+            await here.until(lambda: here.ends()[:1] == ["kept"] and any("IDLE" in said for said in liar.said))
+        async with here.watching():
+            await here.until(lambda: here.ends() == ends)

@@ -1,5 +1,7 @@
 """Learning from folders on Dovecot: each message once, and what was moved out of Junk anew."""
 
+import re
+import shutil
 import subprocess
 import sys
 import time
@@ -16,6 +18,8 @@ from postroom.lessons import Folder, learn_from
 from postroom.message import parse
 from servers import accounts
 from servers.dovecot import Dovecot
+
+ROOT = Path(__file__).parents[2]
 
 
 def offer(number: int) -> bytes:
@@ -97,6 +101,38 @@ def test_the_running_service_learns_what_is_moved_into_junk(dovecot: Dovecot, us
         finally:
             service.terminate()
         assert service.wait(30) == 0
+
+
+def test_the_two_commands_of_the_readme_teach_from_ones_own_junk(dovecot: Dovecot, user: str, tmp_path: Path) -> None:
+    readme = (ROOT / "README.md").read_text()
+    [learn, explain] = re.search(r"```text\n(postroom learn .*?)```", readme, re.DOTALL)[1].splitlines()  # type: ignore[index]
+    shutil.copytree(ROOT / "pipelines", tmp_path / "pipelines")
+    (tmp_path / "postroom.yaml").write_text(
+        f"state: state\nmailboxes: {{mine: {{url: 'imap://127.0.0.1:{dovecot.imap}', user: {user}, "
+        "password: secret, tls: off, pipeline: spam}}\n"
+    )
+    dovecot.append(user, *map(offer, range(25)), folder="Junk")
+    dovecot.append(user, *map(letter, range(25)))
+    with dovecot.client(user) as client:
+        client.create("Archive")
+    (tmp_path / "message.eml").write_bytes(offer(1000))
+
+    def run(command: str) -> str:
+        arguments = [sys.executable, "-m", *command.split()]
+        done = subprocess.run(arguments, cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120)
+        return done.stdout
+
+    assert "bayes is untrained" in run(explain)
+    assert run(learn).splitlines() == [
+        "mine:Junk: 25 messages, 25 of them new as spam",
+        "mine:INBOX: 25 messages, 25 of them new as ham",
+        "mine:Archive: 0 messages, 0 of them new as ham",
+        "learned so far: 25 as spam, 25 as ham",
+    ]
+    told = run(explain)
+    assert "bayes goes by" in told
+    assert "move Junk" in told
+    assert run(learn).splitlines()[-1] == "learned so far: 25 as spam, 25 as ham"
 
 
 def until(holds: Callable[[], object]) -> None:

@@ -4,6 +4,7 @@ from datetime import timedelta
 from pathlib import Path
 
 from postroom.ledger import Owner
+from postroom.ledger.statements import sql
 from postroom.settings.mailboxes import ImapMailbox
 from postroom.watch import LEASE, Leases
 from wire.sites import site
@@ -33,7 +34,7 @@ async def test_a_lease_that_nobody_wants_any_more_is_left_to_others(tmp_path: Pa
         two.cancel()
         await leases.renew(office)
         with made.ledger._database.reading() as connection:
-            until = {row.name: row.until for row in connection.exec_driver_sql("SELECT name, until FROM lease")}
+            until = {row["name"]: row["until"] for row in connection.rows(sql("SELECT name, until FROM lease"))}
         assert until["one"] > until["two"] + 30_000_000
         assert not one.done()
 
@@ -44,7 +45,7 @@ async def test_a_ledger_that_is_away_costs_no_lease_before_its_time_is_over(tmp_
         assert made.ledger.lease("one", office.owner, LEASE)
         lost = leases.keep("one", office)
         with made.ledger._database.writing() as connection:
-            connection.exec_driver_sql("ALTER TABLE lease RENAME TO gone")
+            connection.run(sql("ALTER TABLE lease RENAME TO gone"))
         await leases.renew(office)
         assert not lost.done()
         leases._held["one"].until = 0.0

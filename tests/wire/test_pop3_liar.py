@@ -105,6 +105,39 @@ async def test_a_long_message_goes_to_the_spool_whatever_size_the_server_told(de
     assert not any(isinstance(arrival.content, bytes) for arrival in desk.arrivals.values())
 
 
+async def test_a_message_that_swallows_the_next_answer_is_never_taken_for_another(desk: MemoryDesk) -> None:
+    """A server forgot the line end in front of the final dot: each answer that follows belongs to the message before,
+    and what was removed for being safe was none of them."""
+    liar = Liar(MAIL, answers={"RETR 2": b"+OK\r\n" + TWO[:-2] + b".\r\n"})
+    desk.finishes = lambda _: GONE
+    async with visiting(liar, desk, timeout="1s"):
+        await desk.until(lambda: desk.misses and len(desk.bodies) == 2)
+        assert desk.bodies == [ONE, THREE]
+        assert list(desk.misses) == ["b#1"]
+        await desk.until(lambda: len(liar.messages) == 1)
+    assert liar.messages == [("b", TWO)]
+
+
+async def test_a_server_that_is_wrong_about_sizes_costs_one_connection(desk: MemoryDesk) -> None:
+    liar = Liar(MAIL, answers={"LIST": b"+OK\r\n1 5\r\n2 9000\r\n3 700\r\n.\r\n"})
+    async with visiting(liar, desk):
+        await desk.until(lambda: len(desk.bodies) == 3)
+    assert sorted(desk.bodies) == sorted([ONE, TWO, THREE])
+    assert liar.sessions == 2
+
+
+async def test_two_messages_under_one_number_are_not_touched(desk: MemoryDesk) -> None:
+    """By that number one of them would be removed, perhaps the other."""
+    liar = Liar(MAIL)
+    desk.finishes = lambda _: GONE
+    once(liar, "UIDL", b"+OK\r\n1 a\r\n2 b\r\n2 c\r\n.\r\n")
+    async with visiting(liar, desk):
+        await desk.until(lambda: "lost: protocol" in desk.events)
+        assert not liar.count("RETR")
+        await desk.until(lambda: not liar.messages)
+    assert desk.bodies == [ONE, TWO, THREE]
+
+
 async def test_a_message_over_the_limit_is_left_on_the_server_unread(tmp_path: Path) -> None:
     desk = MemoryDesk(tmp_path, largest=1000)
     liar = Liar([("big", b"x" * 1001), ("b", TWO)])
@@ -263,7 +296,8 @@ async def test_a_server_without_uidl_is_refused_with_a_reason(desk: MemoryDesk) 
 
 
 async def test_messages_without_an_identity_are_left_and_the_others_taken(desk: MemoryDesk) -> None:
-    liar = Liar(MAIL, answers={"UIDL": b"+OK\r\n1 a\r\n2\r\nx y\r\n3 c\r\n.\r\n"})
+    mail = [*MAIL, ("d", ONE)]
+    liar = Liar(mail, answers={"UIDL": b"+OK\r\n1 a\r\n2\r\nx y\r\n3 c\r\n4 %s\r\n.\r\n" % (b"d" * 5000)})
     async with visiting(liar, desk):
         await desk.until(lambda: len(desk.arrivals) == 2)
     assert desk.bodies == [ONE, THREE]

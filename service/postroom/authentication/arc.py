@@ -46,8 +46,9 @@ def verify(signed: Signed, resolver: Bounded) -> Verdict:
         for number, seal in enumerate(seals, 1):
             _claims(number, seal)
         _message(hops[-1], signed, resolver)
+        fields = [canonical.header(field, "relaxed") for hop in hops for field in hop.fields]
         for number in range(len(hops), 0, -1):
-            _seal(hops[:number], seals[number - 1], resolver)
+            _seal(hops[number - 1].seal, seals[number - 1], fields[: 3 * number - 1], resolver)
     except (Malformed, Refused, Unsound) as error:
         return Verdict("fail", f"hop {number}: {error}" if number else str(error))
     except Temporary as error:
@@ -111,10 +112,10 @@ def _message(hop: Hop, signed: Signed, resolver: Bounded) -> None:
     signature.verified(signed, resolver)
 
 
-def _seal(hops: Sequence[Hop], told: Mapping[str, str], resolver: Bounded) -> None:
-    """A seal over all fields of the chain up to its own (RFC 8617 §5.1.1)."""
+def _seal(raw: bytes, told: Mapping[str, str], before: Sequence[bytes], resolver: Bounded) -> None:
+    """A seal over all fields of the chain before its own (RFC 8617 §5.1.1)."""
     seal = Signature(
-        raw=hops[-1].seal,
+        raw=raw,
         algorithm=dkim.algorithm(told),
         domain=tags.domain(told, "d"),
         selector=tags.domain(told, "s"),
@@ -124,8 +125,6 @@ def _seal(hops: Sequence[Hop], told: Mapping[str, str], resolver: Bounded) -> No
         digest=b"",
         signature=tags.octets(told, "b"),
     )
-    before = [field for hop in hops for field in hop.fields][:-1]
-    text = b"".join(canonical.header(field, "relaxed") for field in before)
     key = keys.look_up(seal.selector, seal.domain, seal.algorithm, resolver)
-    if not key.signed(text + seal.own, seal.signature):
+    if not key.signed(b"".join(before) + seal.own, seal.signature):
         raise Unsound("the seal is not of this chain and key", key)

@@ -1,4 +1,4 @@
-"""The bounds of one message: it may cost so much time and so many questions, and no more."""
+"""The bounds of one method and one message: it may cost so much time and so many questions, and no more."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -9,7 +9,7 @@ from postroom.errors import Temporary
 from postroom.pipeline.resolving import Found, Mx, Resolver
 
 T = TypeVar("T")
-SECONDS: Final = 30.0
+SECONDS: Final = 8.0
 QUESTIONS: Final = 200
 
 

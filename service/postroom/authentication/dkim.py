@@ -1,6 +1,6 @@
 """DKIM signatures (RFC 6376, RFC 8301, RFC 8463)."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, cast
@@ -61,16 +61,34 @@ class Unsound(Exception):  # noqa: N818 - reads as a verdict where it is raised
         self.testing = key.testing
 
 
-def verify(signed: Signed, resolver: Bounded, at: datetime) -> Iterator[Verdict]:
-    """What each signature says, from above; `at`: when the message arrived. Raises nothing."""
-    for header in signed.named("dkim-signature")[:SIGNATURES]:
-        yield _verdict(bytes(header.raw[: 2 * tags.LONGEST]), signed, resolver, at)
+def verify(
+    signed: Signed, resolver: Bounded, at: datetime, first: Callable[[str], bool] = lambda domain: False
+) -> Iterator[tuple[int, Verdict]]:
+    """What each signature says, with its number from above; `at`: when the message arrived. Raises nothing.
+
+    `first`: the domains whose signatures are looked at before others: who puts signatures of slow domains of his own
+    into a message is not to use up the time for those that count.
+    """
+    raws = [bytes(header.raw[: 2 * tags.LONGEST]) for header in signed.named("dkim-signature")[:SIGNATURES]]
+    for number, raw in sorted(enumerate(raws, 1), key=lambda one: not first(_domain(one[1]))):
+        yield number, _verdict(raw, signed, resolver, at)
+
+
+def _domain(raw: bytes) -> str:
+    try:
+        return tags.domain(_tags(raw), "d")
+    except Malformed:
+        return ""
+
+
+def _tags(raw: bytes) -> dict[str, str]:
+    return tags.parse(raw.decode("utf-8", "replace").partition(":")[2])
 
 
 def _verdict(raw: bytes, signed: Signed, resolver: Bounded, at: datetime) -> Verdict:
     domain = ""
     try:
-        told = tags.parse(raw.decode("utf-8", "replace").partition(":")[2])
+        told = _tags(raw)
         domain = tags.domain(told, "d")
         if told.get("v") != "1":
             raise Malformed("the signature is of an unknown version")

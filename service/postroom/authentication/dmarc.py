@@ -63,6 +63,14 @@ def author(message: Message) -> str:
     return found
 
 
+def is_near(message: Message, domain: str) -> bool:
+    """Whether what holds for that domain may speak for the author's."""
+    try:
+        return aligned(domain, author(message), strict=False)
+    except Malformed:
+        return False
+
+
 def look_up(domain: str, resolver: Bounded) -> tuple[Record, bool] | None:
     """The policy, and whether it is that of the organization above (RFC 7489 §6.6.3). Raises Temporary."""
     record = _record(resolver.texts(f"_dmarc.{domain}").records)

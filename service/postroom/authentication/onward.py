@@ -56,7 +56,7 @@ def told(auth: Auth | None) -> Policy | None:
 def _speaks(signed: Signed, domain: str, resolver: Bounded, at: datetime, *, strict: bool) -> bool:
     """Whether a signature that is sound speaks for the author's domain."""
     unsure = False
-    for verdict in dkim.verify(signed, resolver, at):
+    for _, verdict in dkim.verify(signed, resolver, at, lambda one: dmarc.aligned(one, domain, strict=strict)):
         if dmarc.aligned(verdict.domain, domain, strict=strict):
             if verdict.result == "pass":
                 return True

@@ -8,12 +8,13 @@ for more than its part: a novel beside an offer cannot outvote it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 from math import log
+from operator import itemgetter
 from pathlib import Path
 from typing import Final, Literal
 
 from postroom.bayes.learner import WORDS
 from postroom.bayes.tokens import HIDDEN, tokens
-from postroom.bayes.words import Words, key
+from postroom.bayes.words import Words
 from postroom.errors import Temporary
 from postroom.message import Message
 from postroom.transports.files import explained
@@ -22,10 +23,10 @@ LEAST: Final = 20  # messages of either kind below which nothing is said
 SPAM: Final = 5.0  # the score from which it is spam, as SpamAssassin's
 UNSURE: Final = 2.0
 _HIGHEST: Final = 10.0
-_CUT: Final = 2.2  # the mean of log odds that the score 5 stands for; benchmarks/spam.py shows what it costs
-_STRENGTH: Final = 0.03  # how many sightings the assumption of one half is worth
-_CLEAR: Final = 0.4  # how far from one half a word has to be to count
-_STRONGEST: Final = 150  # words that count
+_CUT: Final = 1.35  # the mean of log odds that the score 5 stands for; benchmarks/spam.py shows what it costs
+_STRENGTH: Final = 0.1  # how many sightings the assumption of one half is worth
+_CLEAR: Final = 0.2  # how far from one half a word has to be to count
+_STRONGEST: Final = 200  # words that count
 _PADDING: Final = 8  # neutral words that are always added: few words make no certainty
 _SHOWN: Final = 8
 
@@ -101,17 +102,14 @@ class Filter:
 
 def _clear(found: Sequence[str], words: Words) -> list[tuple[float, float, str]]:
     """Distance from one half, probability and word of those that count, the clearest first."""
-    spams, hams, counts = words.spam, words.ham, words.counts
+    spams, hams = words.spam, words.ham
     clear = []
-    for token in found:
-        spam, ham = counts(key(token))
-        if not (spam or ham):
-            continue
+    for token, spam, ham in words.known(found):
         seen = spam + ham
         share = spam * hams / (spam * hams + ham * spams)
         probability = (_STRENGTH * 0.5 + seen * share) / (_STRENGTH + seen)
         distance = abs(probability - 0.5)
         if distance >= _CLEAR:
             clear.append((distance, probability, token))
-    clear.sort(key=lambda one: -one[0])
+    clear.sort(key=itemgetter(0), reverse=True)
     return clear[:_STRONGEST]

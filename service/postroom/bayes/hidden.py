@@ -10,12 +10,12 @@ _TAG: Final = re.compile(r"<(/?)([a-zA-Z][a-zA-Z0-9]{0,19})([^<>]{0,2000})>")
 # Nothing is hidden on a page that has none of these; most have none.
 _SUSPECT: Final = re.compile(
     r"display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden|opacity\s{0,9}:\s{0,9}0|font-size\s{0,9}:\s{0,9}[01.]"
-    r"|\bsize\s{0,9}=\s{0,9}[\"']?(?:[01]\b|-)|color\s{0,9}[:=]|\shidden\b",
+    r"|color\s{0,9}[:=]|\shidden\b",
     re.IGNORECASE,
 )
 _GONE: Final = re.compile(
     r"display\s{0,9}:\s{0,9}none|visibility\s{0,9}:\s{0,9}hidden|opacity\s{0,9}:\s{0,9}0(?:\.0\d{0,9})?(?![.\d])"
-    r"|font-size\s{0,9}:\s{0,9}(?:0|1(?:\.\d{1,9})?\s{0,9}p[xt]|\.\d)(?![\d.%])|\bsize\s{0,9}=\s{0,9}[\"']?[01](?![\d.%])"
+    r"|font-size\s{0,9}:\s{0,9}(?:0|1(?:\.\d{1,9})?\s{0,9}p[xt]|\.\d)(?![\d.%])"
     r"|\shidden(?=[\s/>=]|\Z)",
     re.IGNORECASE,
 )

@@ -18,6 +18,8 @@ _LINKS: Final = 60
 _UNSEEN: Final = 40  # characters; mail programs hide shorter ones, as previews
 _MOST: Final = 3000  # tokens of one message
 _WORD: Final = re.compile(r"[^\W_][\w'$€£!%.-]{0,30}[\w!$€£%]|[^\W_]|[!$€£]{1,5}")
+# Scripts that set no spaces between words: Thai, Lao, Burmese, Khmer, Kana, Han.
+_UNSPACED: Final = re.compile(r"[\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff]")
 _PLAIN: Final = re.compile(r"[^\W_]{2,30}")
 _URL: Final = re.compile(r"\b(?:https?|ftp)://([^\s<>\"'/?#]{1,200})([^\s<>\"']{0,200})", re.IGNORECASE)
 _ACTIVE: Final = re.compile(r"<(form|script|iframe|object|embed)\b", re.IGNORECASE)
@@ -128,9 +130,14 @@ def _content(message: Message) -> Iterator[str]:
 
 
 def _words(prefix: str, text: str) -> Iterator[str]:
-    """Words as they stand, and pairs of them in lower case."""
+    """Words as they stand, and pairs of them in lower case; of what has no spaces, pairs of letters."""
     before = ""
+    unspaced = not text.isascii() and _UNSPACED.search(text) is not None
     for word in _WORD.findall(text):
+        if unspaced and _UNSPACED.search(word):
+            yield from (prefix + word[at : at + 2] for at in range(max(1, len(word) - 1)))
+            before = ""
+            continue
         yield prefix + word
         lower = word.lower()
         if before:

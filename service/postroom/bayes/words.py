@@ -1,6 +1,6 @@
 """The file of learned words: a hash table that processes map into memory and read without locks.
 
-    header   mark, generation, spam messages, ham messages, cells, cells in use, identities   (8 numbers of 32 bits)
+    header   mark, generation, spam messages, ham messages, cells, cells in use, identities, version (32 bits each)
     cells    key, times in spam, times in ham                                                 (3 numbers each)
     learned  which messages were learned, and as what                                         (16 octets each)
 
@@ -10,7 +10,7 @@ It is never changed in place: a new one takes its name, and whoever has the old 
 import mmap
 import os
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Final, Self
 from zlib import crc32
@@ -19,6 +19,7 @@ from postroom.errors import Temporary
 from postroom.transports.files import explained, sync_directory, write_all
 
 MARK: Final = 0x50524257  # as this machine writes numbers; another one's file is refused
+VERSION: Final = 0  # of this layout
 HEADER: Final = struct.Struct("=8I")
 IDENTITY: Final = 16  # octets: the last says whether it was learned as spam
 MOST: Final = 4_000_000  # words; past this those that were seen once are forgotten
@@ -55,16 +56,22 @@ class Words:
             finally:
                 os.close(descriptor)
         if content is not None:
-            mark, _, _, _, capacity, used, identities, _ = HEADER.unpack_from(content)
+            mark, _, _, _, capacity, used, identities, version = HEADER.unpack_from(content)
+            if mark == MARK and version != VERSION:
+                raise Temporary(
+                    f"{path}: a newer Postroom wrote these learned words; use that, or learn anew elsewhere"
+                )
             if mark == MARK and used < capacity and size == HEADER.size + 12 * capacity + IDENTITY * identities:
                 return cls(content)
-        raise Temporary(f"{path}: this is no file of learned words, or a damaged one; remove it and learn anew")
+        # With the directory goes what of IMAP folders was read already: else only new mail would be learned again.
+        remedy = f"remove the directory {path.parent} and learn anew"
+        raise Temporary(f"{path}: this is no file of learned words, or a damaged one; {remedy}")
 
     @classmethod
     def empty(cls, generation: int = 0, capacity: int = _SMALLEST) -> Self:
         """Nothing learned, to be changed."""
         content = bytearray(HEADER.size + 12 * capacity)
-        HEADER.pack_into(content, 0, MARK, generation, 0, 0, capacity, 0, 0, 0)
+        HEADER.pack_into(content, 0, MARK, generation, 0, 0, capacity, 0, 0, VERSION)
         return cls(content)
 
     def copy(self) -> "Words":
@@ -76,14 +83,27 @@ class Words:
         at = self._find(wanted)
         return self.cells[at + 1], self.cells[at + 2]
 
+    def known(self, tokens: Iterable[str]) -> Iterator[tuple[str, int, int]]:
+        """Those that were in a message, with their counts."""
+        find, cells = self._find, self.cells
+        for token in tokens:
+            at = find(key(token))
+            spam, ham = cells[at + 1], cells[at + 2]
+            if spam or ham:
+                yield token, spam, ham
+
     def _find(self, wanted: int) -> int:
-        """Where it is, or the free cell where it would be; there always is a free one."""
+        """Where it is, or the free cell where it would be; there always is a free one. Raises Temporary where there is
+        none: the file was damaged after all."""
         cells, end = self.cells, 3 * self.capacity
         at = 3 * (wanted % self.capacity)
+        wrapped = False
         while (found := cells[at]) != wanted and found:
             at += 3
             if at == end:
-                at = 0
+                if wrapped:
+                    raise Temporary("the file of learned words is damaged; remove its directory and learn anew")
+                at, wrapped = 0, True
         return at
 
     def learned(self) -> dict[bytes, bool]:
@@ -134,7 +154,9 @@ class Words:
 
     def write(self, path: Path, learned: dict[bytes, bool]) -> None:
         """Take the place of the file at once, durably. Raises Temporary; the old file is there still then."""
-        header = HEADER.pack(MARK, self.generation, self.spam, self.ham, self.capacity, self.used, len(learned), 0)
+        header = HEADER.pack(
+            MARK, self.generation, self.spam, self.ham, self.capacity, self.used, len(learned), VERSION
+        )
         new = path.with_name(f"{path.name}.new")
         with explained(path):
             descriptor = os.open(new, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)

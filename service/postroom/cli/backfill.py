@@ -5,11 +5,11 @@ import sys
 from collections.abc import Callable
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from postroom.cli.options import Config, mailboxes
 from postroom.errors import Permanent
 from postroom.settings import load
 from postroom.settings.mailboxes import ImapMailbox
@@ -19,16 +19,21 @@ if TYPE_CHECKING:
 
 
 def backfill(
-    mailbox: Annotated[str, typer.Argument(help="An IMAP mailbox of the settings.")],
-    folder: Annotated[list[str] | None, typer.Option(help="Only this folder; may be repeated.")] = None,
+    mailbox: Annotated[
+        str, typer.Argument(metavar="MAILBOX", help="An IMAP mailbox of the settings.", autocompletion=mailboxes)
+    ],
+    folder: Annotated[
+        list[str] | None, typer.Option(metavar="FOLDER", help="Only this folder; may be repeated.")
+    ] = None,
     since: Annotated[
-        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="Only what arrived at the server since that day.")
+        datetime | None,
+        typer.Option(metavar="DAY", formats=["%Y-%m-%d"], help="Only what came since that day: 2026-01-31."),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Only count.")] = False,
     no_effects: Annotated[
         bool, typer.Option("--no-effects", help="Record as known what is there, and do nothing with it.")
     ] = False,
-    config: Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")] = None,
+    config: Config = None,
 ) -> None:
     """Take old mail, which `start: now` leaves alone. The running service works on it.
 

@@ -7,7 +7,8 @@ from typing import Annotated
 import typer
 
 from postroom.cli.connecting import connected
-from postroom.cli.output import print_json
+from postroom.cli.options import Config, Json
+from postroom.cli.output import mark, print_json
 from postroom.cli.shapes import CheckShape, ConnectionShape, ProblemShape
 from postroom.errors import Misconfigured
 from postroom.settings.load import find
@@ -17,13 +18,11 @@ CONFIGURATION = 78  # sysexits.h: EX_CONFIG
 
 
 def check(
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")
-    ] = None,
+    config: Config = None,
     connect: Annotated[
         bool, typer.Option("--connect", help="Also try ledger, spool, queue and every mailbox; 1 where one fails.")
     ] = False,
-    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    json: Json = False,
 ) -> None:
     """Check postroom.yaml and all pipelines: prints every problem with its place and ends with 78."""
     found = looked_at(config)
@@ -32,6 +31,7 @@ def check(
         shape = CheckShape(
             file=str(found.file),
             problems=tuple(map(ProblemShape.of, found.problems)),
+            notes=tuple(map(ProblemShape.of, found.notes)),
             mailboxes=dict(found.mailboxes),
             pipelines=dict(found.pipelines),
             connections=tuple(ConnectionShape(name=one.name, works=one.works, text=one.text) for one in tried),
@@ -43,8 +43,10 @@ def check(
         print(_count(len(found.problems), "problem"), file=sys.stderr)
     else:
         print(_summary(found))
+        for note in found.notes:
+            print(f"note: {note}")
         for one in tried:
-            print(f"{'✓' if one.works else '✗'} {one.name}: {one.text}")
+            print(f"{mark(one.works)} {one.name}: {one.text}")
     if found.problems:
         sys.exit(CONFIGURATION)
     if not all(one.works for one in tried):

@@ -44,6 +44,7 @@ def ours(settings: Settings) -> Iterator[tuple[str, Callable[[], str]]]:
     def spool() -> str:
         opened = open_spool(settings, state)
         opened.require(0)
+        opened.delete(opened.write([b""]).name)
         return f"{opened.free() / 1e9:.1f} GB free"
 
     def queue() -> str:

@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from json import dumps
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +11,8 @@ import typer
 from pydantic import JsonValue
 
 from postroom.app import Forgetful, home, make_tools
-from postroom.cli.output import print_json
+from postroom.cli.options import Config, Json, mailboxes, pipelines
+from postroom.cli.output import aligned, mark, print_json, print_lines
 from postroom.cli.shapes import ExplanationShape
 from postroom.errors import Permanent
 from postroom.message import Message, parse
@@ -21,19 +23,27 @@ from postroom.pipeline.view import Envelope, View
 from postroom.settings import Settings, load, load_pipeline
 from postroom.sources.stdin import return_path
 
-MARKS = {True: "✓", False: "✗", None: "?"}
+STYLES = {True: "green", False: "dim", None: "yellow"}
 
 
 def explain(
     files: Annotated[list[Path], typer.Argument(metavar="FILE...", help="Messages; - is standard input.")],
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")
+    config: Config = None,
+    pipeline: Annotated[
+        str | None,
+        typer.Option(
+            metavar="PIPELINE", help="A name, or a path where it holds / or ends in .yaml.", autocompletion=pipelines
+        ),
     ] = None,
-    pipeline: Annotated[str | None, typer.Option(help="A name, or a path where it holds / or ends in .yaml.")] = None,
-    mailbox: Annotated[str | None, typer.Option(help="As if it came from this mailbox.")] = None,
-    sender: Annotated[str | None, typer.Option(help="Reverse-path.")] = None,
-    recipient: Annotated[list[str] | None, typer.Option(help="Of the envelope; may be repeated.")] = None,
-    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    mailbox: Annotated[
+        str | None,
+        typer.Option(metavar="MAILBOX", help="As if it came from this mailbox.", autocompletion=mailboxes),
+    ] = None,
+    sender: Annotated[str | None, typer.Option(metavar="ADDRESS", help="The envelope's sender; '' is <>.")] = None,
+    recipient: Annotated[
+        list[str] | None, typer.Option(metavar="ADDRESS", help="Of the envelope; may be repeated.")
+    ] = None,
+    json: Json = False,
 ) -> None:
     """Show which rules a message meets and why, and what would be done. Nothing is done."""
     bench = Bench(config, pipeline, mailbox)
@@ -48,8 +58,7 @@ def explain(
         if json:
             found.append(ExplanationShape.of(str(file), message, explained).model_dump(mode="json"))
         else:
-            for line in lines(str(file), message, explained):
-                print(line)
+            print_lines(lines(str(file), message, explained))
     if json:
         print_json(found)
 
@@ -102,27 +111,44 @@ def likely(settings: Settings) -> str:
     return known[0]
 
 
-def lines(file: str, message: Message, explained: Explained) -> Iterator[str]:
-    """A readable tree: rules with their conditions and reasons, then facts, then what would be done."""
-    yield f"{file}: {message.size} octets, {message.subject or 'no subject'}"
+def lines(file: str, message: Message, explained: Explained) -> Iterator[tuple[str, str]]:
+    """What is told and its style: rules with their conditions and reasons, then facts, then what would be done."""
+    yield f"{file}: {message.size} octets, {message.subject or 'no subject'}", "bold"
     if message.defects:
-        yield f"  odd: {', '.join(message.defects)}"
+        yield f"  odd: {', '.join(message.defects)}", ""
     for trace, why in explained.rules:
-        yield f"  {MARKS[trace.held]} {trace.pipeline}: {trace.rule}"
+        yield f"  {mark(trace.held)} {trace.pipeline}: {trace.rule}", STYLES[trace.held]
         if why is not None:
-            yield from _reasons(why, "      ")
-        for note in trace.notes:
-            yield f"      note: {note}"
+            yield from ((f"      {line}", "dim" if trace.held is False else "") for line in aligned([*_reasons(why)]))
+        yield from ((f"      note: {note}", "") for note in trace.notes)
     facts = explained.plan.facts.model_dump(mode="json", exclude_defaults=True)
-    if facts:
-        yield f"  facts: {facts}"
-    yield "  would do:"
-    for line in explained.plan.lines:
-        yield f"    {line}{f'   ({line.rule})' if line.rule else ''}"
+    yield from ((line, "") for line in (["  facts:"] if facts else []) + [f"    {_fact(one)}" for one in facts.items()])
+    yield "  would do:", "bold"
+    yield from ((f"    {line}", "bold") for line in aligned([(str(one), one.rule) for one in explained.plan.lines]))
 
 
-def _reasons(why: Why, indent: str) -> Iterator[str]:
-    compared = f"   with {why.compared}" if why.compared else ""
-    yield f"{indent}{MARKS[why.held]} {why.asked}{compared}"
+def _reasons(why: Why, indent: str = "") -> Iterator[tuple[str, str]]:
+    """What was asked, and what it was compared with. That all of them have to hold goes without saying."""
+    if why.asked == "all" and not indent:
+        for part in why.parts:
+            yield from _reasons(part)
+        return
+    yield f"{indent}{mark(why.held)} {why.asked}", why.compared
     for part in why.parts:
         yield from _reasons(part, indent + "  ")
+
+
+def _fact(fact: tuple[str, JsonValue]) -> str:
+    """`spam: score 14.2, verdict spam, symbols BAYES_99 URIBL_BLACK`."""
+    name, value = fact
+    return (
+        f"{name}: {', '.join(f'{key} {_word(one)}' for key, one in value.items())}"
+        if isinstance(value, dict)
+        else f"{name}: {_word(value)}"
+    )
+
+
+def _word(value: JsonValue) -> str:
+    if isinstance(value, list):
+        return " ".join(map(_word, value))
+    return value if isinstance(value, str) else dumps(value, ensure_ascii=False)

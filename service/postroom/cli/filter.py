@@ -43,6 +43,7 @@ class Settled:
 
 def run(arguments: Sequence[str]) -> int:
     """Exit status 0, 75 or 77. Raises for everything that has to end with 75 and a sentence."""
+    occupy()
     for number in SIGNALS:
         signal.signal(number, leave)
     signal.signal(signal.SIGPIPE, signal.SIG_IGN)  # a closed standard output is an error of writing
@@ -56,6 +57,18 @@ def run(arguments: Sequence[str]) -> int:
             signal.signal(number, signal.SIG_IGN)
         tidy(site)
         return status
+
+
+def occupy() -> None:
+    """See to it that 0, 1 and 2 are what they are everywhere: where one is closed, the next file that is opened would
+    get its number, and its contents be taken for a message. Raises Temporary where there is no standard input."""
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            if number == 0:
+                raise Temporary("standard input is closed: there is no message") from None
+            os.open(os.devnull, os.O_WRONLY)
 
 
 def leave(number: int, _: FrameType | None) -> NoReturn:
@@ -170,14 +183,19 @@ class Arguments(ArgumentParser):
 
 
 def parser() -> ArgumentParser:
-    made = Arguments(prog="postroom filter", description=__doc__, add_help=False, allow_abbrev=False)
+    made = Arguments(
+        prog="postroom filter",
+        description="Take one message from standard input. Ends with 0: done, 75: offer it again later, 77: rejected.",
+        add_help=False,
+        allow_abbrev=False,
+    )
     add = made.add_argument
     add("--help", action="store_true", help="show this and end")
     add(
         "--config",
         type=Path,
         metavar="FILE",
-        help="settings; else $POSTROOM_CONFIG, ./postroom.yaml, ./config/postroom.yaml …",
+        help="settings; else $POSTROOM_CONFIG, ./postroom.yaml ...",
     )
     add("--mailbox", metavar="NAME", help="which mailbox of the settings, where several have the url stdin:")
     add("--pipeline", metavar="NAME", help="another pipeline than the mailbox names")

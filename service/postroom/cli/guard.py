@@ -40,5 +40,7 @@ def explain(error: BaseException) -> None:
     with suppress(BaseException):
         ours = hasattr(error, "temporary") or isinstance(error, (ImportError, SystemExit))
         told = str(error) if ours else ""
+        if isinstance(error, OSError) and error.strerror and isinstance(error.filename, str):
+            told = f"{error.filename}: {error.strerror}"
         text = " ".join(told.split()) or type(error).__name__
         sys.stderr.write(f"4.3.0 postroom filter: {text}\n")

@@ -28,6 +28,7 @@ def init(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Made whe
     config = directory / "config/postroom.yaml"
     print(f"{config} and {directory / 'pipelines'} are yours now. Look them over, then try")
     print(f"  postroom check --config {config}")
+    print(f"  postroom run --config {config}")
     print(f"  postroom filter --config {config} < message.eml")
 
 

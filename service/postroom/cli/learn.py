@@ -4,7 +4,6 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -12,6 +11,7 @@ import typer
 from postroom.app import state_of
 from postroom.bayes.filter import LEAST
 from postroom.bayes.learner import Learner
+from postroom.cli.options import Config, mailboxes
 from postroom.errors import Permanent
 from postroom.lessons import Files, Folder, lesson
 from postroom.message import parse
@@ -28,9 +28,12 @@ def learn(
     ] = None,
     ham: Annotated[list[str] | None, typer.Option(metavar="WHERE", help="What is no spam, likewise.")] = None,
     mailbox: Annotated[
-        str | None, typer.Option(help="For `learned: mailbox` of this mailbox; else for the site.")
+        str | None,
+        typer.Option(
+            metavar="MAILBOX", help="For `learned: mailbox` of this mailbox; else for all.", autocompletion=mailboxes
+        ),
     ] = None,
-    config: Annotated[Path | None, typer.Option(metavar="FILE", help="Settings.")] = None,
+    config: Config = None,
 ) -> None:
     """Teach `spam: bayes` what is spam and what is not. What was learned before is not counted twice, and what was
     moved from one to the other is learned anew; of an IMAP folder only what came since the last time is read."""

@@ -10,27 +10,27 @@ from typing import Annotated
 import typer
 
 from postroom.app import LEASE, open_ledger, open_site, open_spool, state_of
-from postroom.cli.output import print_json, print_table, when
+from postroom.cli.options import Config, Json, OfMailbox
+from postroom.cli.output import aligned, print_json, print_line, print_lines, print_table, when
 from postroom.cli.shapes import MessageShape, queue_id
 from postroom.errors import Permanent
-from postroom.ledger import Lease, Ledger, Owner, Query, Row, Shown, State
+from postroom.ledger import EffectRow, Lease, Ledger, Owner, Query, Row, Shown, State
 from postroom.pipeline.plan import Line, Plan
 from postroom.settings import Settings, load
 from postroom.spool import Spool
 
-Config = Annotated[Path | None, typer.Option(metavar="FILE", help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")]
-OfMailbox = Annotated[str | None, typer.Option(help="Only this mailbox.")]
 Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="Numbers, as `messages` lists them.")]
-Json = Annotated[bool, typer.Option("--json", help="For programs.")]
 
 
 def messages(
     config: Config = None,
     mailbox: OfMailbox = None,
     dead: Annotated[bool, typer.Option("--dead", help="Only dead letters.")] = False,
-    state: Annotated[State | None, typer.Option(help="Only those in this state.")] = None,
-    message_id: Annotated[str | None, typer.Option(help="Only those with this Message-ID.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="So many, newest first.")] = 100,
+    state: Annotated[
+        State | None, typer.Option(metavar="STATE", help=f"Only those in this state: {', '.join(State)}.")
+    ] = None,
+    message_id: Annotated[str | None, typer.Option(metavar="ID", help="Only those with this Message-ID.")] = None,
+    limit: Annotated[int, typer.Option(min=1, metavar="N", help="At most so many.")] = 100,
     json: Json = False,
 ) -> None:
     """List messages, newest first. Ends with 1 where there are none."""
@@ -43,10 +43,12 @@ def messages(
         found = [shown for row in rows if (shown := ledger.show(row.id))]
     if json:
         print_json([MessageShape.of(shown).model_dump(mode="json") for shown in found])
-    else:
+    elif found or not sys.stdout.isatty():
         headings = ("ID", "RECEIVED", "MAILBOX", "STATE", "OUTCOME", "SIZE", "PLAN")
         print_table(headings, [_line(shown) for shown in found])
     if not found:
+        if not json:
+            print("postroom: no message is like that", file=sys.stderr)
         sys.exit(1)
 
 
@@ -75,21 +77,24 @@ def show(
         "mailbox": row.mailbox,
         "pipeline": row.pipeline,
         "state": f"{row.state}{f', {row.outcome}' if row.outcome else ''}",
-        "envelope": f"{_sender(row)} to {', '.join(row.recipients) or 'nobody named'}",
+        "envelope": _envelope(row),
         "size": f"{row.size} octets",
         "error": row.error or "",
     }
-    for name, text in facts.items():
-        if text:
-            print(f"{name:>9}  {text}")
-    for line in lines_of(shown):
-        print(f"{'plan':>9}  {_said(line)}{f'   (rule: {line.rule})' if line.rule else ''}")
-    for effect in shown.effects:
-        what = f"{effect.record.word} {effect.record.target}".rstrip()
-        named = f"it is {known} there" if (known := queue_id(effect)) else ""
-        told = effect.error or named
-        more = f" ({told})" if told else ""
-        print(f"{effect.record.ordinal:>9}  {what}: {effect.state}{more}")
+    print_lines((f"{name:<8}  {text}", "") for name, text in facts.items() if text)
+    if decided := [(_said(line), line.rule) for line in lines_of(shown)]:
+        print_lines([("plan", "bold"), *((f"  {line}", "") for line in aligned(decided))])
+    if shown.effects:
+        print_lines([("effects", "bold"), *map(_became, shown.effects)])
+
+
+def _became(effect: EffectRow) -> tuple[str, str]:
+    """An effect, its number for --from-effect, and what became of it."""
+    what = f"{effect.record.word} {effect.record.target}".rstrip()
+    named = f"it is {known} there" if (known := queue_id(effect)) else ""
+    told = effect.error or named
+    line = f"{effect.record.ordinal:>3}  {what}: {effect.state}{f' ({told})' if told else ''}"
+    return line, "red" if effect.state == "dead" else ""
 
 
 def replay(
@@ -134,13 +139,13 @@ def _worked(numbers: list[int], config: Path | None, mailbox: str | None) -> boo
             for claim in site.ledger.claim([number], Lease(Owner.current(), LEASE)):
                 verdict = site.worker.process(claim, site.home, settle=True, patient=False)
                 failed = failed or verdict.state != "done"
-                print(f"{number}: {verdict.state}{f' ({verdict.error})' if verdict.error else ''}")
+                print_line(f"{number}: {verdict.state}{f' ({verdict.error})' if verdict.error else ''}")
     return failed
 
 
 def drop(
     numbers: Ids,
-    reason: Annotated[str, typer.Option(help="Why; kept in the ledger.")],
+    reason: Annotated[str, typer.Option(metavar="TEXT", help="Why; kept in the ledger.")],
     config: Config = None,
     mailbox: OfMailbox = None,
 ) -> None:
@@ -183,8 +188,12 @@ def _said(line: Line) -> str:
     return f"{line.word} {line.target}".rstrip()
 
 
-def _sender(row: Row) -> str:
-    return "unknown" if row.sender is None else f"<{row.sender}>"
+def _envelope(row: Row) -> str:
+    """Sender and recipients; empty where the source knew neither."""
+    if row.sender is None and not row.recipients:
+        return ""
+    sender = "unknown" if row.sender is None else f"<{row.sender}>"
+    return f"{sender} to {', '.join(row.recipients) or 'nobody named'}"
 
 
 def _write_raw(ledger: Ledger, spool: Spool, row: Row) -> None:

@@ -1,24 +1,27 @@
 """`postroom resume`: what a person decides about a mailbox that paused."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from postroom.app import open_ledger, state_of
+from postroom.cli.options import Config, mailboxes
 from postroom.errors import Permanent
 from postroom.settings import load
 
 
 def resume(
-    mailbox: Annotated[str, typer.Argument(help="The mailbox that `postroom status` shows as paused.")],
+    mailbox: Annotated[
+        str,
+        typer.Argument(metavar="MAILBOX", help="One that `postroom status` shows as paused.", autocompletion=mailboxes),
+    ],
     take: Annotated[bool, typer.Option("--take", help="What is unknown there is new mail: work on it.")] = False,
     skip: Annotated[bool, typer.Option("--skip", help="What is unknown there is old: leave it alone.")] = False,
-    config: Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")] = None,
+    config: Config = None,
 ) -> None:
     """Let a mailbox go on whose server made a folder anew and that waits for a person's decision."""
     if take == skip:
-        raise Permanent("say either --take or --skip")
+        raise typer.BadParameter("say either --take or --skip")
     settings = load(config)
     if mailbox not in settings.mailboxes:
         known = ", ".join(settings.mailboxes) or "none"

@@ -11,15 +11,15 @@ from typing import Annotated
 
 import typer
 
+from postroom.cli.options import Config, Mailboxes
 from postroom.errors import Permanent, PostroomError
 from postroom.logs import StandardError, listen_to_libraries
 from postroom.settings.model import Metrics
 
-Config = Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")]
 Listen = Annotated[
-    str | None, typer.Option("--metrics", metavar="ADDRESS", help="Instead of `metrics: {listen: …}`; or none.")
+    str | None,
+    typer.Option("--metrics", metavar="ADDRESS", help="Instead of `metrics: listen` of the settings; or none."),
 ]
-Mailboxes = Annotated[list[str] | None, typer.Option("--mailbox", help="Only this one; may be repeated.")]
 
 
 def run(config: Config = None, mailbox: Mailboxes = None, metrics: Listen = None) -> None:

@@ -17,7 +17,9 @@ FILES = {Kind.SETTINGS: SETTINGS_FILE, Kind.PIPELINE: PIPELINE_FILE}
 
 
 def schema(
-    kind: Annotated[Kind, typer.Argument(help="Of postroom.yaml, or of pipeline files.")] = Kind.SETTINGS,
+    kind: Annotated[
+        Kind, typer.Argument(metavar="[settings|pipeline]", help="Of postroom.yaml, or of pipeline files.")
+    ] = Kind.SETTINGS,
 ) -> None:
     """Print the JSON Schema of postroom.yaml or of pipeline files."""
     print(schemas()[FILES[kind]], end="")

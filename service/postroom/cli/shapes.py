@@ -163,6 +163,7 @@ class CheckShape(Model):
 
     file: str = Field(description="The settings.")
     problems: tuple[ProblemShape, ...] = Field(description="Everything that is wrong.")
+    notes: tuple[ProblemShape, ...] = Field(description="What is worth a look: secrets that are not there yet.")
     mailboxes: dict[str, str] = Field(description="Each mailbox and its pipeline.")
     pipelines: dict[str, int] = Field(description="Each pipeline and the number of its rules.")
     connections: tuple[ConnectionShape, ...] = Field(description="What `--connect` tried; else none.")

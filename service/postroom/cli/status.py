@@ -1,6 +1,5 @@
 """`postroom status`: how each mailbox, the queue and the ledger are doing."""
 
-import json as json_
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -8,14 +7,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from pydantic import JsonValue
 
 from postroom.app import open_ledger, open_spool, state_of
-from postroom.cli.output import print_json, print_table, span, table
+from postroom.cli.options import Config
+from postroom.cli.output import json_of, print_json, print_table, span, table
 from postroom.cli.shapes import SeenShape, StatusShape
 from postroom.errors import Temporary
 from postroom.ledger import Backlog, Counts, Ledger, State, Watched
@@ -74,7 +73,7 @@ class Status:
 
 
 def status(
-    config: Annotated[Path | None, typer.Option(help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")] = None,
+    config: Config = None,
     json: Annotated[bool, typer.Option("--json", help="For programs; with --watch one line each time.")] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Again every two seconds, until interrupted.")] = False,
 ) -> None:
@@ -153,7 +152,10 @@ def _gone(seen: Watched | None) -> bool:
 
 def show(found: Status) -> None:
     """A table, and what concerns all mailboxes below it."""
-    print_table(HEADINGS, rows(found))
+    if sys.stdout.isatty():
+        print_table(*narrow(found))
+    else:
+        print_table(HEADINGS, rows(found))
     print()
     for line in totals(found):
         print(line)
@@ -165,7 +167,7 @@ def follow(look: Callable[[], Status], *, json: bool) -> None:
         while True:
             found = look()
             if json:
-                print(json_.dumps(described(found), ensure_ascii=False), flush=True)
+                print(json_of(described(found)), flush=True)
             else:
                 show(found)
                 sys.stdout.flush()
@@ -183,7 +185,12 @@ def drawn(found: Status) -> "Group":
     from rich.console import Group
     from rich.text import Text
 
-    return Group(table(HEADINGS, rows(found)), "", *map(Text, totals(found)))
+    return Group(table(*narrow(found)), "", *map(Text, totals(found)))
+
+
+def narrow(found: Status) -> tuple[Sequence[str], list[tuple[str, ...]]]:
+    """Headings and rows for a terminal, where sentences stand below the table."""
+    return HEADINGS[:-1], [row[:-1] for row in rows(found)]
 
 
 def rows(found: Status) -> list[tuple[str, ...]]:
@@ -206,6 +213,11 @@ def rows(found: Status) -> list[tuple[str, ...]]:
 
 def totals(found: Status) -> Iterator[str]:
     """What concerns all mailboxes, a line each."""
+    if found.mailboxes and not any(one.alive for one in found.mailboxes):
+        yield "service       does not run: nobody watches a mailbox"
+    for one in found.mailboxes:
+        if one.reason:
+            yield f"{one.state:12}  {one.name}: {one.reason}"
     counted = [f"{number} {state}" for state, number in found.counts.messages.items() if number]
     yield f"messages      {', '.join(counted) or 'none'}"
     yield f"effects       {found.counts.pending} pending"

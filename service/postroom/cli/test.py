@@ -7,30 +7,33 @@ from typing import Annotated
 
 import typer
 
-from postroom.cli.output import print_json
+from postroom.cli.options import Config, Json
+from postroom.cli.options import pipelines as known
+from postroom.cli.output import print_json, print_lines
 from postroom.cli.shapes import VerdictShape
-from postroom.errors import Located, Misconfigured
+from postroom.errors import Located, Misconfigured, Permanent
 from postroom.settings import Loaded, load, load_pipeline
 from postroom.trial import Verdict, run
 
-COLOURS = {"ok": "green", "FAILED": "bold red", "-": "red", "+": "green", "!": "red"}
+COLOURS = {"ok": "green", "FAILED": "bold red", "-": "red", "+": "green", "!": "red", "?": "yellow"}
 
 
 def test(
     pipelines: Annotated[
-        list[str] | None, typer.Argument(metavar="[PIPELINE]...", help="Names, or paths; none: all of the settings.")
+        list[str] | None,
+        typer.Argument(
+            metavar="[PIPELINE]...", help="Names, or paths; none: all of the settings.", autocompletion=known
+        ),
     ] = None,
-    config: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Settings; else $POSTROOM_CONFIG, ./postroom.yaml …")
-    ] = None,
-    json: Annotated[bool, typer.Option("--json", help="For programs.")] = False,
+    config: Config = None,
+    json: Json = False,
 ) -> None:
     """Run the tests inside pipelines. Ends with 1 where one fails."""
     verdicts = [*verdicts_of(chosen(pipelines or [], config))]
     if json:
         print_json([VerdictShape.of(verdict).model_dump(mode="json") for verdict in verdicts])
     else:
-        _print([*_lines(verdicts)])
+        print_lines((line, COLOURS.get(kind, "")) for line, kind in _lines(verdicts))
     if not all(verdict.passed for verdict in verdicts):
         sys.exit(1)
 
@@ -42,6 +45,8 @@ def chosen(named: Sequence[str], config: Path | None) -> list[Loaded]:
     else:
         settings = load(config)
     names = named or (sorted(path.stem for path in settings.pipelines.glob("*.yaml")) if settings else [])
+    if not names:
+        raise Permanent(f"there is no pipeline that can be read in {settings.pipelines if settings else '.'}")
     loaded: list[Loaded] = []
     wrong: dict[Located, None] = {}  # pipelines that run the same one find the same problems
     for one in names:
@@ -78,17 +83,3 @@ def _lines(verdicts: Sequence[Verdict]) -> Iterable[tuple[str, str]]:
     failed = sum(not verdict.passed for verdict in verdicts)
     told = f"{len(verdicts)} test{'' if len(verdicts) == 1 else 's'}, {failed} failed"
     yield told, "FAILED" if failed else "ok"
-
-
-def _print(lines: Sequence[tuple[str, str]]) -> None:
-    if not sys.stdout.isatty():
-        for line, _ in lines:
-            print(line)
-        return
-    from rich.console import Console
-    from rich.text import Text
-
-    console = Console(highlight=False)
-    for line, kind in lines:
-        # As text: what stands in a message is no markup.
-        console.print(Text(line, style=COLOURS.get(kind, "")))

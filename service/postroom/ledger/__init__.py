@@ -1,7 +1,4 @@
-"""The ledger: messages, effects, leases and memories in SQLite or PostgreSQL.
-
-Imports SQLAlchemy: import it on use.
-"""
+"""The ledger: messages, effects, leases and memories in SQLite or PostgreSQL."""
 
 from postroom.ledger.backlog import Backlog
 from postroom.ledger.claims import Lease

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
-from sqlalchemy import case, func, select
+from postroom.ledger.database import Database
+from postroom.ledger.statements import sql
 
-from postroom.ledger.database import Database, Now
-from postroom.ledger.rows import OPEN, State
-from postroom.ledger.tables import message
-
-_UNSETTLED = (State.WANTED, *OPEN, State.DONE)
+_BACKLOGS = sql("""
+    SELECT mailbox, count(*) AS unsettled, NOW - min(received_at) AS oldest,
+        sum(CASE WHEN state <> 'done' AND next_try_at <= NOW THEN 1 ELSE 0 END) AS in_flight
+    FROM message WHERE state IN ('wanted', 'received', 'planned', 'done')
+    GROUP BY mailbox
+""")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,23 +27,12 @@ class Backlog:
 
 def find_backlogs(database: Database) -> Mapping[str, Backlog]:
     """Of every mailbox that has one."""
-    worked_on = message.c.state.in_([State.WANTED, *OPEN]) & (message.c.next_try_at <= Now())
-    asking = (
-        select(
-            message.c.mailbox,
-            func.sum(case((worked_on, 1), else_=0)).label("in_flight"),
-            func.count().label("unsettled"),
-            (Now() - func.min(message.c.received_at)).label("oldest"),
-        )
-        .where(message.c.state.in_(_UNSETTLED))
-        .group_by(message.c.mailbox)
-    )
     with database.reading() as connection:
         return {
-            found.mailbox: Backlog(
-                in_flight=int(found.in_flight),
-                unsettled=found.unsettled,
-                oldest=max(timedelta(), timedelta(microseconds=int(found.oldest))),
+            found["mailbox"]: Backlog(
+                in_flight=int(found["in_flight"]),
+                unsettled=found["unsettled"],
+                oldest=max(timedelta(), timedelta(microseconds=int(found["oldest"]))),
             )
-            for found in connection.execute(asking)
+            for found in connection.rows(_BACKLOGS)
         }

@@ -3,51 +3,41 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
-
-from sqlalchemy import (
-    BigInteger,
-    BindParameter,
-    ColumnElement,
-    Connection,
-    bindparam,
-    case,
-    cast,
-    select,
-    update,
-)
-from sqlalchemy.sql.dml import ReturningUpdate
 
 from postroom.errors import Fenced
 from postroom.ledger.columns import span
-from postroom.ledger.database import Database, Now
+from postroom.ledger.database import Connection, Database, Found
 from postroom.ledger.owner import Owner, is_gone
-from postroom.ledger.reading import CLAIMED, EFFECT, effect_row, row
-from postroom.ledger.rows import OPEN, Claim, EffectRow, EffectState
-from postroom.ledger.tables import effect, message
+from postroom.ledger.reading import EFFECT, LISTED, effect_row, row
+from postroom.ledger.rows import Claim, EffectRow
+from postroom.ledger.statements import sql
 
-_IDS: BindParameter[int] = bindparam("ids", expanding=True)
-_HELD = message.c.owner.is_not(None) & (message.c.lease_until > Now())
-_FENCE = (
-    select(message.c.id, message.c.owner, message.c.epoch)
-    .where(message.c.id.in_(_IDS))
-    .order_by(message.c.id)
-    .with_for_update()  # says nothing on SQLite, whose writers are alone anyway
-)
-_HOLDERS = select(message.c.id, message.c.owner).where(message.c.id.in_(_IDS), message.c.state.in_(OPEN), _HELD)
-_EFFECTS = select(*EFFECT).where(effect.c.message.in_(_IDS), effect.c.ordinal >= 0).order_by(effect.c.ordinal)
-_RENEW = update(message).where(message.c.id.in_(_IDS)).values(lease_until=Now() + cast(bindparam("period"), BigInteger))
+OPEN = "state IN ('received', 'planned')"  # rows with work left
+HELD = "(owner IS NOT NULL AND lease_until > NOW)"
+# What ends a claim well.
+RELEASED = "owner = NULL, lease_until = 0, crashes = CASE WHEN crashes > 0 THEN crashes - 1 ELSE 0 END"
+
+_FENCE = sql("SELECT id, owner, epoch FROM message WHERE id IN :ids ORDER BY id FOR UPDATE")
+_HOLDERS = sql(f"SELECT id, owner FROM message WHERE id IN :ids AND +{OPEN} AND {HELD}")
+_EFFECTS = sql(f"SELECT {EFFECT} FROM effect WHERE message IN :ids AND ordinal >= 0 ORDER BY ordinal")
+_RENEW = sql("UPDATE message SET lease_until = NOW + :period WHERE id IN :ids")
+_RELEASE = sql(f"UPDATE message SET {RELEASED} WHERE id IN :ids")
 # Their worker died while they ran, so nobody knows whether they were done.
-_INTERRUPTED = (
-    update(effect)
-    .where(effect.c.message.in_(_IDS), effect.c.state == EffectState.RUNNING)
-    .values(state=EffectState.PENDING, uncertain=True, crashes=effect.c.crashes + 1)
-)
-RELEASED = {
-    "owner": None,
-    "lease_until": 0,
-    "crashes": case((message.c.crashes > 0, message.c.crashes - 1), else_=0),
-}
+_INTERRUPTED = sql("""
+    UPDATE effect SET state = 'pending', uncertain = TRUE, crashes = crashes + 1
+    WHERE message IN :ids AND +state = 'running'
+""")
+
+
+# A row that another transaction is changing right now is as good as held.
+_TAKEABLE = f"SELECT {LISTED}, plan, epoch FROM message WHERE id IN :ids AND +{OPEN}"
+_FREE = sql(f"{_TAKEABLE} AND NOT {HELD} ORDER BY id FOR UPDATE SKIP LOCKED")
+_ORPHANED = sql(f"{_TAKEABLE} AND owner = :gone ORDER BY id FOR UPDATE SKIP LOCKED")
+_TAKE = sql("""
+    UPDATE message SET owner = :owner, epoch = epoch + 1, crashes = crashes + 1, lease_until = NOW + :period
+    WHERE id IN :ids
+""")
+_CONTENTS = sql("SELECT name, bytes FROM blob WHERE name IN :names AND bytes IS NOT NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +59,13 @@ def claim(database: Database, ids: Collection[int], lease: Lease) -> tuple[Claim
 
 def claim_rows(connection: Connection, ids: Collection[int], lease: Lease) -> tuple[Claim, ...]:
     """`claim` inside a transaction."""
-    claims = _take(connection, ids, lease, _TAKE_FREE)
+    claims = _take(connection, connection.rows(_FREE, ids=ids), lease)
     missing = set(ids).difference(claim.id for claim in claims)
     if missing:
-        holders = connection.execute(_HOLDERS, {"ids": list(missing)})
-        gone = [found for found in holders if is_gone(found.owner)]
+        gone = [found for found in connection.rows(_HOLDERS, ids=missing) if is_gone(found["owner"])]
         for found in gone:
-            claims += _take(connection, [found.id], lease, _TAKE_OVER, gone=found.owner)
+            orphaned = connection.rows(_ORPHANED, ids=[found["id"]], gone=found["owner"])
+            claims += _take(connection, orphaned, lease)
     return tuple(sorted(claims, key=lambda claim: claim.id))
 
 
@@ -83,15 +73,14 @@ def renew(database: Database, claims: Collection[Claim], period: timedelta) -> t
     """Prolong the leases from now on; answers the claims that are still ours."""
     with database.writing() as connection:
         held = _still_held(connection, claims)
-        connection.execute(_RENEW, {"ids": list(held), "period": span(period)})
+        connection.run(_RENEW, ids=held, period=span(period))
     return tuple(claim for claim in claims if claim.id in held)
 
 
 def release(database: Database, claims: Collection[Claim]) -> None:
     """Give the rows back without having changed them. One that is another's by now is left alone."""
     with database.writing() as connection:
-        held = _still_held(connection, claims)
-        connection.execute(update(message).where(message.c.id.in_(held)).values(RELEASED))
+        connection.run(_RELEASE, ids=_still_held(connection, claims))
 
 
 def fence(connection: Connection, claims: Iterable[Claim]) -> None:
@@ -104,61 +93,36 @@ def fence(connection: Connection, claims: Iterable[Claim]) -> None:
 
 
 def _still_held(connection: Connection, claims: Collection[Claim]) -> set[int]:
-    holders = {found.id: found for found in connection.execute(_FENCE, {"ids": [claim.id for claim in claims]})}
-    return {
-        claim.id
-        for claim in claims
-        if claim.id in holders and (holders[claim.id].owner, holders[claim.id].epoch) == (claim.owner, claim.epoch)
-    }
+    holders = connection.rows(_FENCE, ids=[claim.id for claim in claims])
+    held = {(found["id"], found["owner"], found["epoch"]) for found in holders}
+    return {claim.id for claim in claims if (claim.id, claim.owner, claim.epoch) in held}
 
 
-def _taking(free: ColumnElement[bool]) -> ReturningUpdate[Any]:
-    # A row that another transaction is changing right now is as good as held.
-    candidates = (
-        select(message.c.id)
-        .where(message.c.id.in_(_IDS), message.c.state.in_(OPEN), free)
-        .order_by(message.c.id)
-        .with_for_update(skip_locked=True)
-    )
-    return (
-        update(message)
-        .where(message.c.id.in_(candidates))
-        .values(
-            owner=bindparam("taker"),
-            epoch=message.c.epoch + 1,
-            crashes=message.c.crashes + 1,
-            lease_until=Now() + cast(bindparam("period"), BigInteger),
-        )
-        .returning(*CLAIMED)
-    )
-
-
-# Made once: to build such a statement takes longer than to run it.
-_TAKE_FREE = _taking(~_HELD)
-_TAKE_OVER = _taking(message.c.owner == bindparam("gone"))
-
-
-def _take(
-    connection: Connection, ids: Collection[int], lease: Lease, taking: ReturningUpdate[Any], **more: str
-) -> tuple[Claim, ...]:
-    values = {"ids": list(ids), "taker": str(lease.owner), "period": span(lease.period), **more}
-    taken = connection.execute(taking, values).all()
-    planned = [found.id for found in taken if found.plan is not None]
+def _take(connection: Connection, free: Sequence[Found], lease: Lease) -> tuple[Claim, ...]:
+    """Of rows as they were before, which nobody else can change meanwhile."""
+    if not free:
+        return ()
+    owner = str(lease.owner)
+    connection.run(_TAKE, ids=[found["id"] for found in free], owner=owner, period=span(lease.period))
+    names = [found["blob"] for found in free if found["blob"] is not None]
+    contents = {found["name"]: found["bytes"] for found in connection.rows(_CONTENTS, names=names)}
+    planned = [found["id"] for found in free if found["plan"] is not None]
     effects = _effects(connection, planned) if planned else {}
     return tuple(
         Claim(
-            row=row(found, plan=found.plan),
-            owner=str(lease.owner),
-            epoch=found.epoch,
-            effects=tuple(effects.get(found.id, ())),
+            row=row(found, plan=found["plan"], crashes=found["crashes"] + 1),
+            owner=owner,
+            epoch=found["epoch"] + 1,
+            content=contents.get(found["blob"]),
+            effects=tuple(effects.get(found["id"], ())),
         )
-        for found in taken
+        for found in free
     )
 
 
 def _effects(connection: Connection, messages: Sequence[int]) -> dict[int, list[EffectRow]]:
-    connection.execute(_INTERRUPTED, {"ids": messages})
+    connection.run(_INTERRUPTED, ids=messages)
     effects: dict[int, list[EffectRow]] = {}
-    for found in connection.execute(_EFFECTS, {"ids": messages}):
-        effects.setdefault(found.message, []).append(effect_row(found))
+    for found in connection.rows(_EFFECTS, ids=messages):
+        effects.setdefault(found["message"], []).append(effect_row(found))
     return effects

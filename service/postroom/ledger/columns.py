@@ -1,10 +1,12 @@
 """How values lie in the ledger's columns: clean text, times as microseconds, envelopes as JSON."""
 
-import base64
 import hashlib
 import json
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
+
+from postroom.short import short_hash
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
@@ -47,9 +49,14 @@ def span(period: timedelta) -> int:
     return period // _MICROSECOND
 
 
+def instant(value: int) -> datetime:
+    """The time in UTC."""
+    return _EPOCH + timedelta(microseconds=value)
+
+
 def moment(value: int | None) -> datetime | None:
     """The time in UTC; None for null and for 0, which means "at once" where times are compared."""
-    return _EPOCH + timedelta(microseconds=value) if value else None
+    return instant(value) if value else None
 
 
 def flags_text(flags: Iterable[str]) -> str:
@@ -71,7 +78,7 @@ def envelope(text: str) -> tuple[str | None, tuple[str, ...]]:
     return value["sender"], tuple(value["recipients"])
 
 
+@lru_cache(maxsize=1000)
 def message_key(mailbox: str, source_key: str) -> str:
     """The stable name of a message, 26 characters of base32: the same whenever it is planned again."""
-    digest = hashlib.sha256(f"{clean(mailbox)}\0{indexed(source_key)}".encode()).digest()
-    return base64.b32encode(digest)[:26].decode().lower()
+    return short_hash(clean(mailbox), indexed(source_key))

@@ -1,169 +1,175 @@
-"""The connection to SQLite or PostgreSQL: engines, transactions, and the one clock that decides."""
+"""Transactions on SQLite or PostgreSQL, on connections that are kept and shared between threads."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
-
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Connection,
-    Engine,
-    StaticPool,
-    create_engine,
-    event,
-    literal_column,
-)
-from sqlalchemy.engine import URL, make_url
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.ext.compiler import compiles
-from sqlalchemy.sql.compiler import SQLCompiler
-from sqlalchemy.sql.functions import FunctionElement
+from typing import Any, Protocol
 
 from postroom.errors import Temporary
 from postroom.ledger.failures import translated
-from postroom.ledger.files import prepare
+from postroom.ledger.statements import Statement
 
-_MEMORY = (None, "", ":memory:")
-
-
-class Now(FunctionElement[int]):
-    """Microseconds since 1970 by the clock of the database, which alone decides about leases and next
-    tries."""
-
-    type = BigInteger()
-    inherit_cache = True
+MOST = 15  # connections of one process
+Values = Mapping[str, Any]
+Found = Any  # a row: gives the value of a column for its name, and can be made a dict
 
 
-@compiles(Now, "sqlite")
-def _sqlite_now(_element: Now, _compiler: SQLCompiler, **_options: Any) -> str:
-    # julianday() counts milliseconds; rounding takes the float's error away. unixepoch('subsec') needs 3.42.
-    return "(CAST(round((julianday('now') - 2440587.5) * 86400000.0) AS INTEGER) * 1000)"
+class Driver(Protocol):
+    """What the two databases do differently. `place`: which ledger, without a password. `errors`: a module with the
+    exceptions of PEP 249. `queues`: only one may write at a time. `alone`: one connection holds all the data."""
+
+    @property
+    def place(self) -> str: ...
+    @property
+    def errors(self) -> Any: ...
+    @property
+    def queues(self) -> bool: ...
+    @property
+    def alone(self) -> bool: ...
+
+    def open(self) -> Any: ...
+    def begin(self, session: Any, *, writes: bool) -> None: ...
+    def rows(self, session: Any, statement: Statement, values: Values) -> list[Found]: ...
+    def rows_of_all(self, session: Any, statement: Statement, values: Sequence[Values]) -> list[Found]: ...
+    def run(self, session: Any, statement: Statement, values: Values) -> int: ...
+    def run_all(self, session: Any, statement: Statement, values: Sequence[Values]) -> int: ...
 
 
-@compiles(Now, "postgresql")
-def _postgresql_now(_element: Now, _compiler: SQLCompiler, **_options: Any) -> str:
-    return "CAST(extract(epoch from clock_timestamp()) * 1000000 AS BIGINT)"
+class Connection:
+    """One transaction."""
 
+    __slots__ = ("_driver", "_session")
 
-def excluded(name: str) -> ColumnElement[Any]:
-    """The value that an INSERT ..
+    def __init__(self, driver: Driver, session: Any) -> None:
+        self._driver = driver
+        self._session = session
 
-    ON CONFLICT would have given this column. SQLAlchemy's own builds a whole table.
-    """
-    return literal_column(f"excluded.{name}")
+    def rows(self, statement: Statement, **values: Any) -> list[Found]:
+        """All rows that it answers."""
+        return self._driver.rows(self._session, statement, values)
+
+    def rows_of_all(self, statement: Statement, values: Iterable[Values]) -> list[Found]:
+        """The same for each of the values; none are fine."""
+        every = list(values)
+        return self._driver.rows_of_all(self._session, statement, every) if every else []
+
+    def row(self, statement: Statement, **values: Any) -> Found | None:
+        """The first row, if any."""
+        return next(iter(self.rows(statement, **values)), None)
+
+    def column(self, name: str, statement: Statement, **values: Any) -> list[Any]:
+        """The values of one column."""
+        return [found[name] for found in self.rows(statement, **values)]
+
+    def run(self, statement: Statement, **values: Any) -> int:
+        """How many rows it changed."""
+        return self._driver.run(self._session, statement, values)
+
+    def run_all(self, statement: Statement, values: Iterable[Values]) -> int:
+        """The same with each of the values; none are fine."""
+        every = list(values)
+        return self._driver.run_all(self._session, statement, every) if every else 0
 
 
 class Database:
-    """An engine and how to take part in it. Safe to share between threads."""
+    """A database and how to take part in it. Safe to share between threads, whose transactions do not nest."""
 
-    def __init__(self, engine: Engine, place: str, insert: Callable[..., Any]) -> None:
-        self.engine = engine
-        self.place = place
-        self.insert = insert  # the dialect's own, which knows ON CONFLICT
-        self._reader = engine.execution_options(postroom_reads=True)
-        sqlite = engine.dialect.name == "sqlite"
+    def __init__(self, driver: Driver, wait: timedelta) -> None:
+        self._driver = driver
+        self._wait = wait.total_seconds()
+        # Read and written on different ones: those of SQLite forget what they know when another has written.
+        self._idle: tuple[list[Any], list[Any]] = ([], [])
+        self._free = threading.BoundedSemaphore(1 if driver.alone else MOST)
         # Threads of one process queue here; SQLite itself would have them poll.
-        self._writers = threading.RLock() if sqlite else None
-        self._alone = sqlite and isinstance(engine.pool, StaticPool)
+        self._turn: AbstractContextManager[Any] = threading.Lock() if driver.queues else nullcontext()
+
+    @property
+    def place(self) -> str:
+        """The ledger's name for people."""
+        return self._driver.place
 
     @property
     def is_sqlite(self) -> bool:
-        return self._writers is not None
+        return self._driver.queues
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """One transaction that commits at the end. Raises Temporary or Permanent with a sentence."""
-        with self._lock(self._writers is not None), translated(self.place), self.engine.begin() as connection:
+        with self._turn, self._transaction(writes=True) as connection:
             yield connection
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> AbstractContextManager[Connection]:
         """One transaction that only reads, and sees one state of things on SQLite."""
-        with self._lock(self._alone), translated(self.place), self._reader.begin() as connection:
-            yield connection
+        return self._transaction(writes=False)
 
     def close(self) -> None:
-        with translated(self.place):
-            self.engine.dispose()
+        """End the connections that nobody uses."""
+        for idle in self._idle:
+            while idle:
+                idle.pop().close()
 
-    def _lock(self, wanted: bool) -> AbstractContextManager[Any]:
-        return self._writers if wanted and self._writers is not None else nullcontext()
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[Connection]:
+        driver = self._driver
+        with (
+            translated(driver.place, driver.errors),
+            self._borrowed(self._idle[writes and not driver.alone]) as session,
+        ):
+            driver.begin(session, writes=writes)
+            yield Connection(driver, session)
+            session.commit()
+
+    @contextmanager
+    def _borrowed(self, idle: list[Any]) -> Iterator[Any]:
+        if not self._free.acquire(timeout=self._wait):
+            raise Temporary(f"the ledger {self.place} cannot be used: all its connections are busy for too long")
+        try:
+            session = self._taken(idle)
+            try:
+                yield session
+            except BaseException as error:
+                self._failed(session, error)
+                raise
+            idle.append(session)
+        finally:
+            self._free.release()
+
+    def _taken(self, idle: list[Any]) -> Any:
+        try:
+            return idle.pop()
+        except IndexError:
+            return self._driver.open()
+
+    def _failed(self, session: Any, error: BaseException) -> None:
+        """What was in the middle of something is not used again; nor are others where the server may be gone."""
+        if self._driver.alone:
+            session.rollback()
+            self._idle[False].append(session)
+            return
+        session.close()
+        if isinstance(error, self._driver.errors.OperationalError):
+            self.close()
 
 
 def connect(url: str, *, password: str | None, create: bool, wait: timedelta) -> Database:
-    """A database by its URL: `sqlite:////path`, `sqlite://` in memory, `postgresql://user@host/name`."""
-    parsed = _parsed(url, password)
-    place = parsed.database if parsed.get_backend_name() == "sqlite" else parsed.render_as_string()
-    with translated(place or "in memory"):
-        match parsed.get_backend_name():
-            case "sqlite":
-                return _sqlite(parsed, create, wait)
-            case "postgresql":
-                return _postgresql(parsed, wait)
-            case other:
-                raise Temporary(f"ledger.url names {other}: a ledger is sqlite or postgresql")
+    """A database by its URL: `sqlite:////path`, `sqlite://` in memory, `postgresql://user@host/name`. Raises Temporary.
 
+    `create`: make the file where it is missing. `wait`: for locks and connections.
+    """
+    scheme, found, rest = url.partition("://")
+    driver: Driver
+    if not found:
+        # Without the URL, which may hold a password.
+        raise Temporary("ledger.url is no URL: write sqlite:////path or postgresql://user@host/name")
+    if scheme == "sqlite":
+        from postroom.ledger.sqlite import Sqlite
 
-def _parsed(url: str, password: str | None) -> URL:
-    try:
-        parsed = make_url(url)
-    except ArgumentError:
-        # Without the cause: its text holds the URL, and that may hold a password.
-        raise Temporary("ledger.url is no URL: write sqlite:////path or postgresql://user@host/name") from None
-    return parsed if password is None else parsed.set(password=password)
+        driver = Sqlite(rest.removeprefix("/"), create=create, wait=wait)
+    elif scheme == "postgresql":
+        from postroom.ledger.postgresql import Postgresql
 
-
-def _sqlite(url: URL, create: bool, wait: timedelta) -> Database:
-    from sqlalchemy.dialects.sqlite import insert
-
-    options: dict[str, Any] = {"connect_args": {"timeout": wait.total_seconds()}}
-    if url.database in _MEMORY:
-        options = {"connect_args": {"check_same_thread": False}, "poolclass": StaticPool}
+        driver = Postgresql(url, password=password, wait=wait)
     else:
-        prepare(Path(str(url.database)), create=create)
-    engine = create_engine(url.set(drivername="sqlite+pysqlite"), hide_parameters=True, **options)
-    event.listen(engine, "connect", _configure)
-    event.listen(engine, "begin", _begin)
-    return Database(engine, url.database or "in memory", insert)
-
-
-def _configure(connection: Any, _record: object) -> None:
-    # We say BEGIN ourselves; the driver's own habit would take the lock too late.
-    connection.isolation_level = None
-    connection.execute("PRAGMA journal_mode = WAL")
-    # FULL: a commit survives a power failure. NORMAL may lose the last ones, and with them a "sent" mark.
-    connection.execute("PRAGMA synchronous = FULL")
-
-
-def _begin(connection: Connection) -> None:
-    reads = connection.get_execution_options().get("postroom_reads")
-    connection.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")
-
-
-def _postgresql(url: URL, wait: timedelta) -> Database:
-    from sqlalchemy.dialects.postgresql import insert
-
-    seconds = max(1, round(wait.total_seconds()))
-    # A server that vanished without a word, and a row that somebody holds, are waited for no longer than a lock is
-    # on SQLite; a process of ours that was stopped in the middle of a transaction lets go of its rows.
-    arguments = {
-        "connect_timeout": seconds,
-        "application_name": "postroom",
-        "keepalives_idle": seconds,
-        "keepalives_interval": 10,
-        "keepalives_count": 3,
-        "tcp_user_timeout": (seconds + 30) * 1000,
-    }
-    engine = create_engine(url.set(drivername="postgresql+psycopg"), hide_parameters=True, connect_args=arguments)
-
-    def bounded(connection: Any, _record: object) -> None:
-        connection.execute(f"SET lock_timeout = '{seconds}s'")
-        connection.execute(f"SET idle_in_transaction_session_timeout = '{seconds + 30}s'")
-        connection.commit()
-
-    event.listen(engine, "connect", bounded)
-    return Database(engine, url.render_as_string(), insert)
+        raise Temporary(f"ledger.url names {scheme}: a ledger is sqlite or postgresql")
+    return Database(driver, wait)

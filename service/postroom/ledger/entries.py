@@ -61,7 +61,8 @@ def fresh_claim(mailbox: str, number: int, entry: Entry, lease: Lease) -> Claim 
         received_at=arrival.received,
         crashes=1,
     )
-    return Claim(row=row, owner=str(lease.owner), epoch=1)
+    content = arrival.content if isinstance(arrival.content, bytes) else None
+    return Claim(row=row, owner=str(lease.owner), epoch=1, content=content)
 
 
 def _blob(content: bytes | Blob | None, shared: dict[int, Blob]) -> Blob | None:

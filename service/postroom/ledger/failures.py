@@ -4,8 +4,7 @@ remedy."""
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
-
-from sqlalchemy import exc
+from typing import Any
 
 from postroom.errors import Permanent, PostroomError, Temporary
 
@@ -52,33 +51,32 @@ UNKNOWN = "the database reports an error that is not in our table; the log has i
 
 
 @contextmanager
-def translated(place: str) -> Iterator[None]:
-    """Errors of database and driver become Temporary, or Permanent for values that it will never take.
+def translated(place: str, errors: Any) -> Iterator[None]:
+    """Errors of a driver become Temporary, or Permanent for values that its database will never take.
 
-    `place` names the ledger without its password. The cause is kept, without the statement's values.
+    `place` names the ledger without its password. `errors`: a module with the exceptions of PEP 249.
     """
     try:
         yield
     except PostroomError:
         raise
-    except (exc.DataError, exc.IntegrityError, UnicodeError, OverflowError) as error:
+    except (errors.DataError, errors.IntegrityError, UnicodeError, OverflowError) as error:
         raise Permanent(f"the ledger {place} cannot hold these values ({type(error).__name__})") from error
-    except (exc.SQLAlchemyError, sqlite3.Error, OSError) as error:
-        raise Temporary(f"the ledger {place} cannot be used: {remedy(error)}") from error
+    except (errors.Error, OSError) as error:
+        raise Temporary(f"the ledger {place} cannot be used: {remedy(error, errors)}") from error
 
 
-def remedy(error: BaseException) -> str:
-    """What is wrong and what to do, for an error of SQLAlchemy or of a driver."""
-    cause = error.orig if isinstance(error, exc.DBAPIError) and error.orig is not None else error
-    if isinstance(cause, OSError):
-        return f"{(cause.strerror or 'the system gives no reason').lower()}: check path, owner and disk"
-    if isinstance(cause, sqlite3.Error):
+def remedy(error: BaseException, errors: Any) -> str:
+    """What is wrong and what to do, for an error of a driver."""
+    if isinstance(error, OSError):
+        return f"{(error.strerror or 'the system gives no reason').lower()}: check path, owner and disk"
+    if isinstance(error, sqlite3.Error):
         # The low octet is the primary code, the rest tells the variant.
-        return SQLITE.get(getattr(cause, "sqlite_errorcode", 0) & 0xFF, UNKNOWN)
-    state = getattr(cause, "sqlstate", None)
+        return SQLITE.get(getattr(error, "sqlite_errorcode", 0) & 0xFF, UNKNOWN)
+    state = getattr(error, "sqlstate", None)
     if state:
         return next((POSTGRESQL[state[:n]] for n in (5, 2) if state[:n] in POSTGRESQL), UNKNOWN)
-    if isinstance(error, exc.OperationalError):
+    if isinstance(error, errors.OperationalError):
         # psycopg has no code for a server that it cannot reach.
         return POSTGRESQL["08"]
     return UNKNOWN

@@ -1,43 +1,56 @@
 """Arrivals become rows: a whole batch in one commit, broken up where the database refuses a value in it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
-from functools import cache
 from itertools import islice
-from typing import Any
-
-from sqlalchemy import BigInteger, Connection, Select, bindparam, case, cast, or_, select, update
 
 from postroom.errors import Permanent
 from postroom.ledger.claims import Lease, claim_rows
 from postroom.ledger.columns import clean, indexed, micros, span
-from postroom.ledger.database import Database, Now, excluded
+from postroom.ledger.database import Connection, Database
 from postroom.ledger.entries import Entry, fresh_claim, prepare
 from postroom.ledger.rows import ENDED, Arrival, Batch, Cursor, Recorded, Refused, State
-from postroom.ledger.tables import blob, identity, message
-from postroom.ledger.tables import cursor as folders
+from postroom.ledger.statements import sql
 from postroom.ledger.transitions import foreseen
 
-_KNOWN = select(message.c.id, message.c.source_key, message.c.state).where(
-    message.c.mailbox == bindparam("mailbox"), message.c.source_key.in_(bindparam("keys", expanding=True))
+_REPLACED = (
+    *("state", "pipeline", "store", "folder", "flags", "envelope", "prefix", "blob", "sha256", "size"),
+    *("message_id", "received_at", "outcome", "error", "finished_at", "owner", "crashes", "epoch"),
 )
-_IDENTITIES = select(identity.c.source_key).where(
-    identity.c.mailbox == bindparam("mailbox"), identity.c.source_key.in_(bindparam("keys", expanding=True))
-)
-_OFFERED_AGAIN = (
-    update(message)
-    .where(message.c.id.in_(bindparam("ids", expanding=True)))
-    .values(
-        rung_at=Now(),
-        state=case(
-            (message.c.state != State.ABANDONED, message.c.state),
-            (message.c.plan.is_(None), State.RECEIVED),
-            else_=State.PLANNED,
-        ),
-        finished_at=case((message.c.state != State.ABANDONED, message.c.finished_at), else_=None),
-    )
-)
+# Only a wanted row, which nobody can have claimed, takes new values.
+_RECORD = sql(f"""
+    INSERT INTO message (mailbox, source_key, {", ".join(_REPLACED)}, rung_at, lease_until)
+    VALUES (:mailbox, :source_key, {", ".join(f":{name}" for name in _REPLACED)}, NOW, NOW + :period)
+    ON CONFLICT (mailbox, source_key) DO UPDATE SET
+        {", ".join(f"{name} = excluded.{name}" for name in _REPLACED)},
+        rung_at = excluded.rung_at, lease_until = excluded.lease_until, tries = 0, next_try_at = 0
+    WHERE message.state = 'wanted' AND excluded.state <> 'wanted'
+    RETURNING id, source_key
+""")
+_BLOB = sql("""
+    INSERT INTO blob (name, sha256, size, bytes, created_at) VALUES (:name, :sha256, :size, :bytes, NOW)
+""")
+_KNOWN = sql("SELECT id, source_key, state FROM message WHERE mailbox = :mailbox AND source_key IN :keys")
+_IDENTITIES = sql("SELECT source_key FROM identity WHERE mailbox = :mailbox AND source_key IN :keys")
+_NEWEST = sql("""
+    SELECT source_key, state, (finished_at + :resume_for <= NOW) AS over FROM message
+    WHERE mailbox = :mailbox AND (source_key = :key OR source_key BETWEEN :first AND :last)
+    ORDER BY id DESC LIMIT 1
+""")
+_OFFERED_AGAIN = sql("""
+    UPDATE message SET
+        rung_at = NOW,
+        state = CASE WHEN state <> 'abandoned' THEN state WHEN plan IS NULL THEN 'received' ELSE 'planned' END,
+        finished_at = CASE WHEN state <> 'abandoned' THEN finished_at END
+    WHERE id IN :ids
+""")
+_ADVANCE = sql("""
+    INSERT INTO cursor (mailbox, folder, uidvalidity, next, reconciled_at)
+    VALUES (:mailbox, :folder, :uidvalidity, :next, :reconciled_at)
+    ON CONFLICT (mailbox, folder) DO UPDATE
+    SET uidvalidity = excluded.uidvalidity, next = excluded.next, reconciled_at = excluded.reconciled_at
+""")
 
 
 def record(
@@ -97,22 +110,22 @@ def _record(
         keys = [indexed(arrival.source_key) for arrival in arrivals]
         gone: frozenset[str] = frozenset()
         if resume_for is None and keys:
-            gone = frozenset(connection.scalars(_IDENTITIES, {"mailbox": mailbox, "keys": keys}))
+            gone = frozenset(connection.column("source_key", _IDENTITIES, mailbox=mailbox, keys=keys))
         elif resume_for is not None:
             keys = [_generation(connection, mailbox, key, resume_for) for key in keys]
         entries = prepare(arrivals, keys, gone)
-        new = _insert(connection, database, mailbox, entries, lease)
+        new = _insert(connection, mailbox, entries, lease)
         _insert_blobs(connection, [entry for entry in entries.values() if entry.key in new])
         plans = {number: one for key, number in new.items() if (one := entries[key].arrival.foreseen) is not None}
         if plans:
-            foreseen(connection, database, plans)
+            foreseen(connection, plans)
         known = _known(connection, mailbox, [key for key in entries if key not in new])
         ids = [number for number, state in known.values() if state not in ENDED or state == State.ABANDONED]
         if resume_for is not None and ids:
-            connection.execute(_OFFERED_AGAIN, {"ids": ids})
+            connection.run(_OFFERED_AGAIN, ids=ids)
         claims = {claim.id: claim for claim in claim_rows(connection, ids, lease)} if lease and ids else {}
         for cursor in cursors:
-            _advance(connection, database, mailbox, cursor)
+            _advance(connection, mailbox, cursor)
     answers = {key: Recorded(source_key=key, id=None, new=False, state=State.SETTLED) for key in gone}
     for key, (number, state) in known.items():
         answers[key] = Recorded(source_key=key, id=number, new=False, state=state, claim=claims.get(number))
@@ -122,11 +135,11 @@ def _record(
     return _in_order(keys, answers)
 
 
-def insert_arrivals(connection: Connection, database: Database, mailbox: str, arrivals: Sequence[Arrival]) -> None:
+def insert_arrivals(connection: Connection, mailbox: str, arrivals: Sequence[Arrival]) -> None:
     """Record arrivals inside a transaction; known keys are left alone."""
     keys = [indexed(arrival.source_key) for arrival in arrivals]
     entries = prepare(arrivals, keys, frozenset())
-    new = _insert(connection, database, mailbox, entries, None)
+    new = _insert(connection, mailbox, entries, None)
     _insert_blobs(connection, [entry for entry in entries.values() if entry.key in new])
 
 
@@ -144,68 +157,26 @@ def _in_order(keys: Sequence[str], answers: Mapping[str, Recorded]) -> tuple[Rec
 def _generation(connection: Connection, mailbox: str, key: str, resume_for: timedelta) -> str:
     """The key under which this offer lies: that of the newest row, or the next one (`key~2`) once that is
     over."""
-    newest: Select[Any] = (
-        select(
-            message.c.source_key,
-            (message.c.finished_at + span(resume_for) <= Now()).label("over"),
-            message.c.state,
-        )
-        .where(message.c.mailbox == mailbox)
-        .where(or_(message.c.source_key == key, message.c.source_key.between(f"{key}~", f"{key}~~")))
-        .order_by(message.c.id.desc())
-        .limit(1)
+    found = connection.row(
+        _NEWEST, mailbox=mailbox, key=key, first=f"{key}~", last=f"{key}~~", resume_for=span(resume_for)
     )
-    found = connection.execute(newest).first()
     if found is None:
         return key
-    if found.state not in ENDED or found.state == State.ABANDONED or not found.over:
-        return str(found.source_key)
-    return f"{key}~{int(found.source_key[len(key) + 1 :] or '1') + 1}"
+    if found["state"] not in ENDED or found["state"] == State.ABANDONED or not found["over"]:
+        return str(found["source_key"])
+    return f"{key}~{int(found['source_key'][len(key) + 1 :] or '1') + 1}"
 
 
-def _insert(
-    connection: Connection,
-    database: Database,
-    mailbox: str,
-    entries: Mapping[str, Entry],
-    lease: Lease | None,
-) -> dict[str, int]:
+def _insert(connection: Connection, mailbox: str, entries: Mapping[str, Entry], lease: Lease | None) -> dict[str, int]:
     """Key and id of the rows that are new, or were wanted and have their bytes now."""
-    if not entries:
-        return {}
     # In one order everywhere, so that two writers on PostgreSQL wait for each other instead of dying.
     values = [_values(mailbox, entries[key], lease) for key in sorted(entries)]
-    statement = _recording(database.insert, lease is not None)
-    return {found.source_key: found.id for found in connection.execute(statement, values)}
-
-
-@cache
-def _recording(insert: Callable[..., Any], claimed: bool) -> Any:
-    statement = insert(message).values(rung_at=Now())
-    replaced: dict[str, Any] = {name: excluded(name) for name in _REPLACED}
-    if claimed:
-        statement = statement.values(lease_until=Now() + cast(bindparam("period"), BigInteger))
-        replaced |= {name: excluded(name) for name in ("owner", "crashes", "epoch", "lease_until")}
-    # Only a wanted row, which nobody can have claimed, takes new values.
-    return statement.on_conflict_do_update(
-        index_elements=["mailbox", "source_key"],
-        set_=replaced,
-        where=(message.c.state == State.WANTED) & (excluded("state") != State.WANTED),
-    ).returning(message.c.id, message.c.source_key)
-
-
-_REPLACED = (
-    *("state", "pipeline", "store", "folder", "flags", "envelope", "prefix", "blob", "sha256", "size"),
-    *("message_id", "received_at", "rung_at", "outcome", "error", "finished_at", "tries", "next_try_at"),
-)
+    return {found["source_key"]: found["id"] for found in connection.rows_of_all(_RECORD, values)}
 
 
 def _values(mailbox: str, entry: Entry, lease: Lease | None) -> dict[str, object]:
     values = entry.columns | {"mailbox": mailbox, "source_key": entry.key, "state": entry.state.value}
-    values |= {"tries": 0, "next_try_at": 0}
-    if lease is None:
-        return values
-    if entry.state != State.RECEIVED:
+    if lease is None or entry.state != State.RECEIVED:
         return values | {"owner": None, "crashes": 0, "epoch": 0, "period": 0}
     return values | {"owner": str(lease.owner), "crashes": 1, "epoch": 1, "period": span(lease.period)}
 
@@ -221,19 +192,22 @@ def _insert_blobs(connection: Connection, entries: Sequence[Entry]) -> None:
                 "size": entry.blob.size,
                 "bytes": content if isinstance(content, bytes) else None,
             }
-    if rows:
-        connection.execute(blob.insert().values(created_at=Now()), list(rows.values()))
+    connection.run_all(_BLOB, rows.values())
 
 
 def _known(connection: Connection, mailbox: str, keys: Sequence[str]) -> dict[str, tuple[int, State]]:
     if not keys:
         return {}
-    rows = connection.execute(_KNOWN, {"mailbox": mailbox, "keys": keys})
-    return {found.source_key: (found.id, State(found.state)) for found in rows}
+    rows = connection.rows(_KNOWN, mailbox=mailbox, keys=keys)
+    return {found["source_key"]: (found["id"], State(found["state"])) for found in rows}
 
 
-def _advance(connection: Connection, database: Database, mailbox: str, to: Cursor) -> None:
-    reconciled = None if to.reconciled_at is None else micros(to.reconciled_at)
-    values = {"uidvalidity": to.uidvalidity, "next": to.next, "reconciled_at": reconciled}
-    insert = database.insert(folders).values(mailbox=mailbox, folder=clean(to.folder), **values)
-    connection.execute(insert.on_conflict_do_update(index_elements=["mailbox", "folder"], set_=values))
+def _advance(connection: Connection, mailbox: str, to: Cursor) -> None:
+    connection.run(
+        _ADVANCE,
+        mailbox=mailbox,
+        folder=clean(to.folder),
+        uidvalidity=to.uidvalidity,
+        next=to.next,
+        reconciled_at=None if to.reconciled_at is None else micros(to.reconciled_at),
+    )

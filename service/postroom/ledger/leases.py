@@ -3,32 +3,29 @@
 from collections.abc import Collection
 from datetime import timedelta
 
-from sqlalchemy import BigInteger, cast, or_, select, update
-
 from postroom.ledger.columns import clean, span
-from postroom.ledger.database import Database, Now, excluded
+from postroom.ledger.database import Database
 from postroom.ledger.owner import Owner, is_gone
-from postroom.ledger.tables import lease
+from postroom.ledger.statements import sql
 
-AT_ONCE = 500  # names in one statement
+_HOLDER = sql("SELECT owner FROM lease WHERE name = :name")
+_TAKE = sql("""
+    INSERT INTO lease (name, owner, until) VALUES (:name, :owner, NOW + :period)
+    ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
+    WHERE lease.until <= NOW OR lease.owner = :owner OR lease.owner = :gone
+    RETURNING name
+""")
+_PROLONG = sql("UPDATE lease SET until = NOW + :period WHERE owner = :owner AND name IN :names RETURNING name")
+_HELD = sql("SELECT name, owner FROM lease WHERE until > NOW")
 
 
 def take(database: Database, name: str, owner: Owner, period: timedelta) -> bool:
     """Take or prolong the lease; a period of zero gives it up. One whose process is gone is taken at once."""
-    until = Now() + cast(span(period), BigInteger)
-    insert = database.insert(lease).values(name=clean(name), owner=str(owner), until=until)
-    holding = select(lease.c.owner).where(lease.c.name == clean(name))
     with database.writing() as connection:
-        holder = connection.scalar(holding)
-        free = [lease.c.until <= Now(), lease.c.owner == str(owner)]
-        if holder is not None and is_gone(holder):
-            free.append(lease.c.owner == holder)
-        taking = insert.on_conflict_do_update(
-            index_elements=["name"],
-            set_={"owner": excluded("owner"), "until": excluded("until")},
-            where=or_(*free),
-        ).returning(lease.c.name)
-        return connection.execute(taking).first() is not None
+        found = connection.row(_HOLDER, name=clean(name))
+        gone = found["owner"] if found is not None and is_gone(found["owner"]) else ""
+        taken = connection.row(_TAKE, name=clean(name), owner=str(owner), gone=gone, period=span(period))
+        return taken is not None
 
 
 def prolong(database: Database, names: Collection[str], owner: Owner, period: timedelta) -> frozenset[str]:
@@ -37,18 +34,13 @@ def prolong(database: Database, names: Collection[str], owner: Owner, period: ti
     Rows of others are not touched: two watchers that wait for each other in one transaction would be in a deadlock.
     """
     stored = {clean(name): name for name in names}
-    prolonging = update(lease).values(until=Now() + cast(span(period), BigInteger)).where(lease.c.owner == str(owner))
-    keys = list(stored)
-    found: set[str] = set()
     with database.writing() as connection:
-        for start in range(0, len(keys), AT_ONCE):
-            wanted = lease.c.name.in_(keys[start : start + AT_ONCE])
-            found.update(connection.scalars(prolonging.where(wanted).returning(lease.c.name)))
-    return frozenset(stored[key] for key in found)
+        found = connection.column("name", _PROLONG, owner=str(owner), period=span(period), names=stored)
+    return frozenset(stored[name] for name in found)
 
 
 def held(database: Database) -> frozenset[str]:
     """Names of leases that somebody holds now, as far as anybody here can know."""
     with database.reading() as connection:
-        found = connection.execute(select(lease.c.name, lease.c.owner).where(lease.c.until > Now())).all()
-    return frozenset(each.name for each in found if not is_gone(each.owner))
+        found = connection.rows(_HELD)
+    return frozenset(each["name"] for each in found if not is_gone(each["owner"]))

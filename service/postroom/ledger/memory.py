@@ -1,76 +1,61 @@
 """Keys that outlive messages (`duplicate`): reserved by a message while it is worked on, remembered at its
 end."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Collection, Sequence
 from datetime import timedelta
-from functools import cache
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Select, bindparam, cast, delete, select
-
 from postroom.ledger.columns import clean, indexed, span
-from postroom.ledger.database import Database, Now, excluded
-from postroom.ledger.tables import memory
+from postroom.ledger.database import Connection, Database
+from postroom.ledger.statements import sql
 from postroom.pipeline.tools import Reservation
 
-_RELEASE = delete(memory).where(memory.c.holder.in_(bindparam("holders", expanding=True)), memory.c.count == 0)
+# Only what has expired changes hands.
+_RESERVE = sql("""
+    INSERT INTO memory (space, key, holder, count, until) VALUES (:space, :key, :holder, 0, NOW + :period)
+    ON CONFLICT (space, key) DO UPDATE SET holder = excluded.holder, count = excluded.count, until = excluded.until
+    WHERE memory.until <= NOW
+    RETURNING key
+""")
+_REMEMBER = """
+    INSERT INTO memory (space, key, holder, count, until) VALUES (:space, :key, :holder, 1, NOW + :period)
+    ON CONFLICT (space, key) DO UPDATE SET holder = excluded.holder, count = excluded.count, until = excluded.until
+    WHERE memory.holder = excluded.holder OR memory.until <= NOW
+"""
+_REMEMBER_ONE, _REMEMBER_ALL = sql(f"{_REMEMBER} RETURNING key"), sql(_REMEMBER)
+_LOOK = sql("SELECT holder, count FROM memory WHERE space = :space AND key = :key")
+_RECALL = sql("SELECT 1 FROM memory WHERE space = :space AND key = :key AND count > 0 AND until > NOW")
+_RELEASE = sql("DELETE FROM memory WHERE holder IN :holders AND count = 0")
 
 
 def reserve(database: Database, space: str, key: str, holder: str, period: timedelta) -> Reservation:
     """Ask for a key. The same holder may ask again, and finds what it remembered itself FREE."""
-    values = _values(space, key, holder, period)
-    until = Now() + cast(values.pop("period"), BigInteger)
-    insert = database.insert(memory).values(**values, count=0, until=until)
-    # Only what has expired changes hands.
-    taking = insert.on_conflict_do_update(
-        index_elements=["space", "key"],
-        set_={name: excluded(name) for name in ("holder", "count", "until")},
-        where=memory.c.until <= Now(),
-    ).returning(memory.c.key)
     with database.writing() as connection:
-        if connection.execute(taking).first() is not None:
+        if connection.row(_RESERVE, **_values(space, key, holder, period)) is not None:
             return Reservation.FREE
-        found = connection.execute(_looking(space, key)).one()
-    if found.holder == values["holder"]:
+        found = connection.row(_LOOK, space=clean(space), key=indexed(key))
+        assert found is not None, "it was in the way a moment ago"
+    if found["holder"] == clean(holder):
         return Reservation.FREE
-    return Reservation.KNOWN if found.remembered else Reservation.HELD
+    return Reservation.KNOWN if found["count"] else Reservation.HELD
 
 
 def remember(database: Database, space: str, key: str, holder: str, period: timedelta) -> bool:
     """Remember a key for that long from now on; False where another message's is known or reserved
     already."""
     with database.writing() as connection:
-        remembering = _remembering(database.insert).returning(memory.c.key)
-        return connection.execute(remembering, _values(space, key, holder, period)).first() is not None
+        return connection.row(_REMEMBER_ONE, **_values(space, key, holder, period)) is not None
 
 
-def remember_all(connection: Connection, database: Database, known: Sequence[tuple[str, str, str, timedelta]]) -> None:
+def remember_all(connection: Connection, known: Sequence[tuple[str, str, str, timedelta]]) -> None:
     """The same for several (space, key, holder, period) in a transaction that others began."""
-    if known:
-        connection.execute(_remembering(database.insert), [_values(*each) for each in known])
-
-
-@cache
-def _remembering(insert: Callable[..., Any]) -> Any:
-    made = insert(memory).values(
-        space=bindparam("space"),
-        key=bindparam("key"),
-        holder=bindparam("holder"),
-        count=1,
-        until=Now() + cast(bindparam("period"), BigInteger),
-    )
-    return made.on_conflict_do_update(
-        index_elements=["space", "key"],
-        set_={name: excluded(name) for name in ("holder", "count", "until")},
-        where=(memory.c.holder == excluded("holder")) | (memory.c.until <= Now()),
-    )
+    connection.run_all(_REMEMBER_ALL, [_values(*each) for each in known])
 
 
 def recall(database: Database, space: str, key: str) -> bool:
     """Whether the key is remembered; a reservation is no memory."""
     with database.reading() as connection:
-        found = connection.execute(_looking(space, key).where(memory.c.count > 0, memory.c.until > Now()))
-        return found.first() is not None
+        return connection.row(_RECALL, space=clean(space), key=indexed(key)) is not None
 
 
 def release(database: Database, holders: Collection[str]) -> None:
@@ -82,13 +67,7 @@ def release(database: Database, holders: Collection[str]) -> None:
 def release_reservations(connection: Connection, holders: Collection[str]) -> None:
     """Drop what messages have reserved and not remembered, in the transaction that ends them."""
     if holders:
-        connection.execute(_RELEASE, {"holders": list(holders)})
-
-
-def _looking(space: str, key: str) -> Select[Any]:
-    return select(memory.c.holder, (memory.c.count > 0).label("remembered")).where(
-        memory.c.space == clean(space), memory.c.key == indexed(key)
-    )
+        connection.run(_RELEASE, holders=holders)
 
 
 def _values(space: str, key: str, holder: str, period: timedelta) -> dict[str, Any]:

@@ -2,14 +2,20 @@
 
 from datetime import timedelta
 
-from sqlalchemy import BigInteger, case, cast, select
-
 from postroom.ledger.columns import clean, span
-from postroom.ledger.database import Database, Now
-from postroom.ledger.tables import memory
+from postroom.ledger.database import Database
+from postroom.ledger.statements import sql
 
-SPACE = "rate"
 BURST = timedelta(seconds=6)  # of a rate that was not used for a while: a tenth of a minute's tokens at once
+
+_TAKE = sql("""
+    INSERT INTO memory (space, key, holder, count, until) VALUES ('rate', :key, '', 1, NOW + :cost)
+    ON CONFLICT (space, key) DO UPDATE
+    SET until = CASE WHEN memory.until > NOW THEN memory.until ELSE NOW END + :cost
+    WHERE memory.until + :cost <= NOW + :room
+    RETURNING until
+""")
+_WAIT = sql("SELECT until + :cost - :room - NOW AS wait FROM memory WHERE space = 'rate' AND key = :key")
 
 
 def spend(database: Database, name: str, tokens: int, per_minute: int) -> timedelta:
@@ -20,21 +26,10 @@ def spend(database: Database, name: str, tokens: int, per_minute: int) -> timede
     cost = span(timedelta(minutes=1) * tokens / per_minute)
     # One batch goes at any time, however slow the rate.
     room = max(span(BURST), cost)
-    spent = memory.c.until
-    now = cast(Now(), BigInteger)
-    values = {"space": SPACE, "key": clean(name), "holder": "", "count": 1, "until": now + cost}
-    taking = (
-        database.insert(memory)
-        .values(values)
-        .on_conflict_do_update(
-            index_elements=["space", "key"],
-            set_={"until": case((spent > now, spent), else_=now) + cost},
-            where=spent + cost <= now + room,
-        )
-        .returning(memory.c.until)
-    )
+    values = {"key": clean(name), "cost": cost, "room": room}
     with database.writing() as connection:
-        if connection.execute(taking).first() is not None:
+        if connection.row(_TAKE, **values) is not None:
             return timedelta(0)
-        found = select(spent + cost - room - now).where(memory.c.space == SPACE, memory.c.key == clean(name))
-        return max(timedelta(microseconds=int(connection.scalar(found) or 0)), timedelta(milliseconds=10))
+        found = connection.row(_WAIT, **values)
+        wait = 0 if found is None else int(found["wait"])
+        return max(timedelta(microseconds=wait), timedelta(milliseconds=10))

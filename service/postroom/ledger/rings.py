@@ -3,17 +3,26 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import timedelta
 
-from sqlalchemy import Connection, and_, or_, select, update
-
+from postroom.ledger.claims import HELD, OPEN
 from postroom.ledger.columns import clean, span
-from postroom.ledger.database import Database, Now
+from postroom.ledger.database import Connection, Database
 from postroom.ledger.owner import is_gone
-from postroom.ledger.rows import OPEN
-from postroom.ledger.tables import message
+from postroom.ledger.statements import sql
 
-_DUE = message.c.next_try_at <= Now()
-_HELD = and_(message.c.owner.is_not(None), message.c.lease_until > Now())
-_HOLDERS = select(message.c.owner).where(message.c.state.in_(OPEN), _HELD).distinct()
+_HOLDERS = sql(f"SELECT DISTINCT owner FROM message WHERE {OPEN} AND {HELD}")
+_WAITING = sql(f"""
+    SELECT id FROM message
+    WHERE {OPEN} AND next_try_at <= NOW AND mailbox NOT IN :leaving
+    AND (owner IN :gone OR NOT {HELD} AND (rung_at < next_try_at OR rung_at <= NOW - :patience))
+    ORDER BY next_try_at, id LIMIT :limit
+""")
+# The claim of a dead worker ends with it: else the message would be rung for at every sweep until somebody came to it,
+# and where many wait for their turn the queue would only grow.
+_RING = sql("""
+    UPDATE message SET rung_at = NOW, lease_until = CASE WHEN owner IN :gone THEN 0 ELSE lease_until END
+    WHERE id IN :ids RETURNING id, crashes
+""")
+_UNRING = sql("UPDATE message SET rung_at = 0 WHERE id IN :ids")
 
 
 def ring(database: Database, limit: int, leaving: Collection[str], patience: timedelta) -> Mapping[int, bool]:
@@ -23,31 +32,20 @@ def ring(database: Database, limit: int, leaving: Collection[str], patience: tim
     gone. They count as rung for now.
     """
     with database.reading() as connection:
-        orphaned = message.c.owner.in_(_gone(connection))
-        unanswered = or_(message.c.rung_at < message.c.next_try_at, message.c.rung_at <= Now() - span(patience))
-        waiting = (
-            select(message.c.id)
-            .where(message.c.state.in_(OPEN), _DUE, message.c.mailbox.not_in([clean(one) for one in leaving]))
-            .where(or_(and_(~_HELD, unanswered), orphaned))
-            .order_by(message.c.next_try_at, message.c.id)
-            .limit(limit)
-        )
-        ids = list(connection.scalars(waiting))
+        gone, left = _gone(connection), [clean(one) for one in leaving]
+        ids = connection.column("id", _WAITING, gone=gone, leaving=left, patience=span(patience), limit=limit)
     if not ids:
         return {}
-    ringing = (
-        update(message).where(message.c.id.in_(ids)).values(rung_at=Now()).returning(message.c.id, message.c.crashes)
-    )
     with database.writing() as connection:
-        return {found.id: found.crashes > 0 for found in connection.execute(ringing)}
+        return {found["id"]: found["crashes"] > 0 for found in connection.rows(_RING, ids=ids, gone=gone)}
 
 
 def unring(database: Database, ids: Sequence[int]) -> None:
     """Nobody has rung for these: the next sweep is to."""
     with database.writing() as connection:
-        connection.execute(update(message).where(message.c.id.in_(ids)).values(rung_at=0))
+        connection.run(_UNRING, ids=ids)
 
 
 def _gone(connection: Connection) -> list[str]:
     """Owners of claims whose process certainly runs no more: nobody needs to wait for their leases."""
-    return [owner for owner in connection.scalars(_HOLDERS) if is_gone(owner)]
+    return [owner for owner in connection.column("owner", _HOLDERS) if is_gone(owner)]

@@ -185,7 +185,7 @@ class EffectRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
-    """A lease on one row.
+    """A lease on one row. `content`: its bytes, where they lie in the ledger.
 
     Every write under it says owner and epoch, and raises Fenced once another has the row.
     """
@@ -193,6 +193,7 @@ class Claim:
     row: Row
     owner: str
     epoch: int
+    content: bytes | None = None
     effects: tuple[EffectRow, ...] = ()  # of the stored plan, in order
 
     @property

@@ -1,154 +1,144 @@
 """The ledger's tables. Times are microseconds since 1970 in UTC; 0 where they are compared means "at once".
 
-The newest shape; `migrations` brings older databases to it.
+The newest shape; `migrations` brings older databases to it. ID numbers rows by itself, OCTETS holds any.
 """
 
-from sqlalchemy import (
-    BigInteger,
-    Boolean,
-    Column,
-    Index,
-    Integer,
-    LargeBinary,
-    MetaData,
-    SmallInteger,
-    Table,
-    Text,
-    UniqueConstraint,
-    text,
+MESSAGE = """
+CREATE TABLE message (
+    id ID PRIMARY KEY,
+    mailbox TEXT NOT NULL,
+    source_key TEXT NOT NULL,
+    state TEXT NOT NULL,
+    outcome TEXT,
+    pipeline TEXT NOT NULL,
+    store TEXT,
+    folder TEXT NOT NULL,
+    flags TEXT NOT NULL,
+    envelope TEXT NOT NULL,
+    prefix OCTETS NOT NULL,
+    blob TEXT,
+    sha256 TEXT,
+    size BIGINT NOT NULL,
+    message_id TEXT,
+    received_at BIGINT NOT NULL,
+    plan TEXT,
+    planned_at BIGINT,
+    crashes INTEGER NOT NULL DEFAULT 0,
+    tries INTEGER NOT NULL DEFAULT 0,
+    rung_at BIGINT NOT NULL,
+    next_try_at BIGINT NOT NULL DEFAULT 0,
+    owner TEXT,
+    epoch BIGINT NOT NULL DEFAULT 0,
+    lease_until BIGINT NOT NULL DEFAULT 0,
+    error TEXT,
+    finished_at BIGINT,
+    UNIQUE (mailbox, source_key)
 )
+"""
 
-metadata = MetaData()
-
-# SQLite numbers rows by itself only in a column of exactly this type.
-_ID = BigInteger().with_variant(Integer(), "sqlite")
-_ZERO = text("0")
-_FALSE = text("false")
-
-message = Table(
-    "message",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    Column("mailbox", Text, nullable=False),
-    Column("source_key", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("outcome", Text),
-    Column("pipeline", Text, nullable=False),
-    Column("store", Text),
-    Column("folder", Text, nullable=False),
-    Column("flags", Text, nullable=False),
-    Column("envelope", Text, nullable=False),
-    Column("prefix", LargeBinary, nullable=False),
-    Column("blob", Text),
-    Column("sha256", Text),
-    Column("size", BigInteger, nullable=False),
-    Column("message_id", Text),
-    Column("received_at", BigInteger, nullable=False),
-    Column("plan", Text),
-    Column("planned_at", BigInteger),
-    Column("crashes", Integer, nullable=False, server_default=_ZERO),
-    Column("tries", Integer, nullable=False, server_default=_ZERO),
-    Column("rung_at", BigInteger, nullable=False),
-    Column("next_try_at", BigInteger, nullable=False, server_default=_ZERO),
-    Column("owner", Text),
-    Column("epoch", BigInteger, nullable=False, server_default=_ZERO),
-    Column("lease_until", BigInteger, nullable=False, server_default=_ZERO),
-    Column("error", Text),
-    Column("finished_at", BigInteger),
-    UniqueConstraint("mailbox", "source_key"),
-    Index("message_due", "state", "next_try_at"),
-    Index("message_mailbox", "mailbox", "state"),
-    Index("message_sha256", "sha256"),
-    Index("message_message_id", "message_id"),
+# `ordinal` is below 0 where it was done under an earlier plan that was made again.
+EFFECT = """
+CREATE TABLE effect (
+    id ID PRIMARY KEY,
+    message BIGINT NOT NULL,
+    ordinal BIGINT NOT NULL,
+    key TEXT NOT NULL UNIQUE,
+    word TEXT NOT NULL,
+    target TEXT NOT NULL,
+    place BOOLEAN NOT NULL,
+    repeatable BOOLEAN NOT NULL,
+    edits INTEGER NOT NULL,
+    detail TEXT NOT NULL,
+    state TEXT NOT NULL,
+    uncertain BOOLEAN NOT NULL DEFAULT FALSE,
+    crashes INTEGER NOT NULL DEFAULT 0,
+    tries INTEGER NOT NULL DEFAULT 0,
+    first_try_at BIGINT,
+    next_try_at BIGINT NOT NULL DEFAULT 0,
+    receipt TEXT,
+    error TEXT,
+    UNIQUE (message, ordinal)
 )
+"""
 
-effect = Table(
-    "effect",
-    metadata,
-    Column("id", _ID, primary_key=True),
-    Column("message", BigInteger, nullable=False),
-    # Below 0: done under an earlier plan that was made again.
-    Column("ordinal", BigInteger, nullable=False),
-    Column("key", Text, nullable=False, unique=True),
-    Column("word", Text, nullable=False),
-    Column("target", Text, nullable=False),
-    Column("place", Boolean, nullable=False),
-    Column("repeatable", Boolean, nullable=False),
-    Column("edits", Integer, nullable=False),
-    Column("detail", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("uncertain", Boolean, nullable=False, server_default=_FALSE),
-    Column("crashes", Integer, nullable=False, server_default=_ZERO),
-    Column("tries", Integer, nullable=False, server_default=_ZERO),
-    Column("first_try_at", BigInteger),
-    Column("next_try_at", BigInteger, nullable=False, server_default=_ZERO),
-    Column("receipt", Text),
-    Column("error", Text),
-    UniqueConstraint("message", "ordinal"),
-    Index("effect_due", "state", "next_try_at"),
+# `bytes` is null where they lie in the spool.
+BLOB = """
+CREATE TABLE blob (
+    name TEXT PRIMARY KEY NOT NULL,
+    sha256 TEXT NOT NULL,
+    size BIGINT NOT NULL,
+    bytes OCTETS,
+    created_at BIGINT NOT NULL
 )
+"""
 
-blob = Table(
-    "blob",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("sha256", Text, nullable=False),
-    Column("size", BigInteger, nullable=False),
-    Column("bytes", LargeBinary),  # null: they lie in the spool
-    Column("created_at", BigInteger, nullable=False),
+CURSOR = """
+CREATE TABLE cursor (
+    mailbox TEXT NOT NULL,
+    folder TEXT NOT NULL,
+    uidvalidity BIGINT NOT NULL,
+    next BIGINT NOT NULL,
+    reconciled_at BIGINT,
+    PRIMARY KEY (mailbox, folder)
 )
+"""
 
-cursor = Table(
-    "cursor",
-    metadata,
-    Column("mailbox", Text, primary_key=True),
-    Column("folder", Text, primary_key=True),
-    Column("uidvalidity", BigInteger, nullable=False),
-    Column("next", BigInteger, nullable=False),
-    Column("reconciled_at", BigInteger),
+IDENTITY = """
+CREATE TABLE identity (
+    mailbox TEXT NOT NULL,
+    source_key TEXT NOT NULL,
+    sha256 TEXT,
+    seen_at BIGINT NOT NULL,
+    PRIMARY KEY (mailbox, source_key)
 )
+"""
 
-identity = Table(
-    "identity",
-    metadata,
-    Column("mailbox", Text, primary_key=True),
-    Column("source_key", Text, primary_key=True),
-    Column("sha256", Text),
-    Column("seen_at", BigInteger, nullable=False),
-    Index("identity_sha256", "sha256"),
+LEASE = """
+CREATE TABLE lease (
+    name TEXT PRIMARY KEY NOT NULL,
+    owner TEXT NOT NULL,
+    until BIGINT NOT NULL
 )
+"""
 
-lease = Table(
-    "lease",
-    metadata,
-    Column("name", Text, primary_key=True),
-    Column("owner", Text, nullable=False),
-    Column("until", BigInteger, nullable=False),
+WATCH = """
+CREATE TABLE watch (
+    mailbox TEXT PRIMARY KEY NOT NULL,
+    owner TEXT NOT NULL,
+    connected BOOLEAN NOT NULL,
+    changed_at BIGINT NOT NULL,
+    looked_at BIGINT,
+    refused TEXT,
+    paused TEXT,
+    reconnects BIGINT NOT NULL
 )
+"""
 
-watch = Table(
-    "watch",
-    metadata,
-    Column("mailbox", Text, primary_key=True),
-    Column("owner", Text, nullable=False),
-    Column("connected", Boolean, nullable=False),
-    Column("changed_at", BigInteger, nullable=False),
-    Column("looked_at", BigInteger),
-    Column("refused", Text),
-    Column("paused", Text),
-    Column("reconnects", BigInteger, nullable=False),
+# `count` is 0 where it is only reserved by its holder.
+MEMORY = """
+CREATE TABLE memory (
+    space TEXT NOT NULL,
+    key TEXT NOT NULL,
+    holder TEXT NOT NULL,
+    count INTEGER NOT NULL,
+    until BIGINT NOT NULL,
+    PRIMARY KEY (space, key)
 )
+"""
 
-memory = Table(
-    "memory",
-    metadata,
-    Column("space", Text, primary_key=True),
-    Column("key", Text, primary_key=True),
-    Column("holder", Text, nullable=False),
-    Column("count", Integer, nullable=False),  # 0: only reserved by its holder
-    Column("until", BigInteger, nullable=False),
-    Index("memory_until", "until"),
-    Index("memory_holder", "holder"),
+SCHEMA = "CREATE TABLE schema (version SMALLINT NOT NULL)"
+
+FINISHED = "CREATE INDEX message_finished ON message (state, finished_at) WHERE finished_at IS NOT NULL"
+
+TABLES = (MESSAGE, EFFECT, BLOB, CURSOR, IDENTITY, LEASE, WATCH, MEMORY, SCHEMA)
+INDEXES = (
+    "CREATE INDEX message_due ON message (state, next_try_at)",
+    "CREATE INDEX message_mailbox ON message (mailbox, state)",
+    "CREATE INDEX message_sha256 ON message (sha256)",
+    "CREATE INDEX message_message_id ON message (message_id)",
+    FINISHED,
+    "CREATE INDEX effect_due ON effect (state, next_try_at)",
+    "CREATE INDEX identity_sha256 ON identity (sha256)",
+    "CREATE INDEX memory_until ON memory (until)",
+    "CREATE INDEX memory_holder ON memory (holder)",
 )
-
-schema = Table("schema", metadata, Column("version", SmallInteger, nullable=False))

@@ -1,17 +1,14 @@
 """What happens to a message under a claim, each transition one fenced transaction."""
 
 from collections import defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from functools import cache
 from typing import Any, assert_never
-
-from sqlalchemy import Connection, bindparam, func, select, update
 
 from postroom.errors import Fenced
 from postroom.ledger.claims import RELEASED, fence
 from postroom.ledger.columns import clean, clean_error, micros
-from postroom.ledger.database import Database, Now, excluded
+from postroom.ledger.database import Connection, Database, Found
 from postroom.ledger.memory import release_reservations, remember_all
 from postroom.ledger.rows import (
     Claim,
@@ -25,77 +22,62 @@ from postroom.ledger.rows import (
     Report,
     State,
 )
-from postroom.ledger.tables import effect, message
+from postroom.ledger.statements import Statement, sql
 
-# The names of these parameters may not be those of columns.
-_OF = effect.c.key == bindparam("of_key")
-_WITHIN = effect.c.message == bindparam("within")
-_ID = message.c.id == bindparam("of_id")
-_FIRST_TRY = func.coalesce(effect.c.first_try_at, Now())
-
-_STARTED = (
-    update(effect)
-    .where(_OF, _WITHIN, effect.c.state == EffectState.PENDING)
-    .values(state=EffectState.RUNNING, first_try_at=_FIRST_TRY)
-)
-_DONE = (
-    update(effect)
-    .where(_OF, _WITHIN)
-    .values(
-        state=EffectState.DONE,
-        receipt=bindparam("what"),
-        uncertain=False,
-        error=None,
-        first_try_at=_FIRST_TRY,
-    )
-)
-_LATER = (
-    update(effect)
-    .where(_OF, _WITHIN)
-    .values(
-        state=EffectState.PENDING,
-        tries=effect.c.tries + 1,
-        next_try_at=bindparam("at"),
-        error=bindparam("why"),
-        uncertain=bindparam("unsure"),
-        first_try_at=_FIRST_TRY,
-    )
-)
-_FAILED = (
-    update(effect)
-    .where(_OF, _WITHIN)
-    .values(state=EffectState.DEAD, error=bindparam("why"), uncertain=bindparam("unsure"), first_try_at=_FIRST_TRY)
-)
-_PLANNED = (
-    update(message)
-    .where(_ID, message.c.state == State.RECEIVED)
-    .values(state=State.PLANNED, plan=bindparam("what"), planned_at=Now(), next_try_at=0, error=None)
-)
-_STANDING = (
-    select(
-        effect.c.message,
-        effect.c.state,
-        func.min(effect.c.next_try_at).label("next_try_at"),
-        func.max(effect.c.error).label("error"),
-    )
-    .where(effect.c.message.in_(bindparam("ids", expanding=True)), effect.c.ordinal >= 0)
-    .group_by(effect.c.message, effect.c.state)
-)
-_DONE_BEFORE = select(effect.c.key, effect.c.receipt).where(
-    effect.c.message.in_(bindparam("ids", expanding=True)), effect.c.ordinal >= 0, effect.c.state == EffectState.DONE
-)
-_WAITS = update(message).where(_ID).values(next_try_at=bindparam("at"))
-_ENDS = (
-    update(message)
-    .where(_ID)
-    .values(
-        state=bindparam("into"),
-        outcome=bindparam("how"),
-        error=bindparam("why"),
-        finished_at=Now(),
-        **RELEASED,
-    )
-)
+_TRIED = "first_try_at = coalesce(first_try_at, NOW)"
+_STARTED = sql(f"""
+    UPDATE effect SET state = 'running', {_TRIED} WHERE key = :key AND message = :message AND state = 'pending'
+""")
+_DONE = sql(f"""
+    UPDATE effect SET state = 'done', receipt = :receipt, uncertain = FALSE, error = NULL, {_TRIED}
+    WHERE key = :key AND message = :message
+""")
+_LATER = sql(f"""
+    UPDATE effect SET state = 'pending', tries = tries + 1, next_try_at = :at, error = :error, uncertain = :uncertain,
+        {_TRIED}
+    WHERE key = :key AND message = :message
+""")
+_FAILED = sql(f"""
+    UPDATE effect SET state = 'dead', error = :error, uncertain = :uncertain, {_TRIED}
+    WHERE key = :key AND message = :message
+""")
+_PLANNED = sql("""
+    UPDATE message SET state = 'planned', plan = :plan, planned_at = NOW, next_try_at = 0, error = NULL
+    WHERE id = :message AND state = 'received'
+""")
+_COLUMNS = ("message", "ordinal", "key", "word", "target", "place", "repeatable", "edits", "detail")
+_ADD = f"""
+    INSERT INTO effect ({", ".join(_COLUMNS)}, state) VALUES ({", ".join(f":{name}" for name in _COLUMNS)}, 'pending')
+"""
+# Of a plan that is made again, effects stay what they were under the same keys.
+_ADD_AGAIN = sql(f"""
+    {_ADD} ON CONFLICT (key) DO UPDATE
+    SET ordinal = excluded.ordinal, place = excluded.place, edits = excluded.edits, detail = excluded.detail
+    WHERE effect.message = excluded.message
+""")
+_ADD_PLACE = sql(_ADD)
+_REPLACE_PLACE = sql("""
+    UPDATE effect SET key = :key, word = :word, target = :target, repeatable = :repeatable, edits = :edits,
+        detail = :detail, state = 'pending', uncertain = FALSE, tries = 0, next_try_at = 0, receipt = NULL, error = NULL
+    WHERE message = :message AND place AND ordinal >= 0
+""")
+_STANDING = sql("""
+    SELECT message, state, min(next_try_at) AS next_try_at, max(error) AS error FROM effect
+    WHERE message IN :ids AND ordinal >= 0 GROUP BY message, state
+""")
+_DONE_BEFORE = sql("SELECT key, receipt FROM effect WHERE message IN :ids AND ordinal >= 0 AND +state = 'done'")
+_WAITS = sql("UPDATE message SET next_try_at = :at WHERE id = :message")
+_RELEASE = sql(f"UPDATE message SET {RELEASED} WHERE id IN :ids")
+_POSTPONED = sql(f"""
+    UPDATE message SET tries = tries + 1, next_try_at = :at, error = :error, {RELEASED} WHERE id = :message
+""")
+_ENDS = sql(f"""
+    UPDATE message SET state = :state, outcome = :outcome, error = :error, finished_at = NOW, {RELEASED}
+    WHERE id = :message
+""")
+_SETTLED = sql("""
+    UPDATE message SET state = 'settled', outcome = :outcome, finished_at = NOW WHERE id IN :ids AND +state = 'done'
+""")
 
 
 def planned(database: Database, plans: Sequence[PlanRecord]) -> Mapping[str, str | None]:
@@ -108,40 +90,26 @@ def planned(database: Database, plans: Sequence[PlanRecord]) -> Mapping[str, str
     again = [plan.claim.id for plan in plans if plan.claim.epoch > 1]
     with database.writing() as connection:
         fence(connection, (plan.claim for plan in plans))
-        _store_plans(connection, database, [(plan.claim.id, plan.plan, plan.effects) for plan in plans])
+        _store_plans(connection, [(plan.claim.id, plan.plan, plan.effects) for plan in plans])
         if not again:
             return {}
-        return {found.key: found.receipt for found in connection.execute(_DONE_BEFORE, {"ids": again})}
+        return {found["key"]: found["receipt"] for found in connection.rows(_DONE_BEFORE, ids=again)}
 
 
-def foreseen(connection: Connection, database: Database, plans: Mapping[int, Foreseen]) -> None:
+def foreseen(connection: Connection, plans: Mapping[int, Foreseen]) -> None:
     """The same for rows that the same transaction has made, by their ids; what their sources have done is done."""
-    _store_plans(connection, database, [(number, one.plan, one.effects) for number, one in plans.items()])
+    _store_plans(connection, [(number, one.plan, one.effects) for number, one in plans.items()])
     done = [
-        {"of_key": key, "within": number, "what": clean(receipt)}
+        {"key": key, "message": number, "receipt": clean(receipt)}
         for number, one in plans.items()
         for key, receipt in one.receipts.items()
     ]
-    if done:
-        connection.execute(_DONE, done)
+    connection.run_all(_DONE, done)
 
 
-def _store_plans(
-    connection: Connection, database: Database, plans: Sequence[tuple[int, str, Sequence[EffectRecord]]]
-) -> None:
-    connection.execute(_PLANNED, [{"of_id": number, "what": clean(plan)} for number, plan, _ in plans])
-    rows = [_values(number, record) for number, _, effects in plans for record in effects]
-    if rows:
-        connection.execute(_adding(database.insert), rows)
-
-
-@cache
-def _adding(insert: Callable[..., Any]) -> Any:
-    return insert(effect).on_conflict_do_update(
-        index_elements=["key"],
-        set_={name: excluded(name) for name in ("ordinal", "place", "edits", "detail")},
-        where=effect.c.message == excluded("message"),
-    )
+def _store_plans(connection: Connection, plans: Sequence[tuple[int, str, Sequence[EffectRecord]]]) -> None:
+    connection.run_all(_PLANNED, [{"message": number, "plan": clean(plan)} for number, plan, _ in plans])
+    connection.run_all(_ADD_AGAIN, [_values(number, record) for number, _, effects in plans for record in effects])
 
 
 def started(database: Database, begun: Sequence[tuple[Claim, str]]) -> None:
@@ -150,9 +118,9 @@ def started(database: Database, begun: Sequence[tuple[Claim, str]]) -> None:
         return
     with database.writing() as connection:
         fence(connection, {claim.id: claim for claim, _ in begun}.values())
-        for claim, key in begun:
-            if connection.execute(_STARTED, {"of_key": key, "within": claim.id}).rowcount != 1:
-                raise Fenced(f"effect {key} of message {claim.id} is not pending any more")
+        running = connection.run_all(_STARTED, [{"key": key, "message": claim.id} for claim, key in begun])
+        if running != len(begun):
+            raise Fenced(f"{len(begun) - running} of {len(begun)} effects to begin are not pending any more")
 
 
 def report(database: Database, reports: Sequence[Report]) -> None:
@@ -163,30 +131,26 @@ def report(database: Database, reports: Sequence[Report]) -> None:
     """
     with database.writing() as connection:
         fence(connection, (each.claim for each in reports))
-        _replace_places(connection, database, [each for each in reports if each.keep is not None])
+        _replace_places(connection, [each for each in reports if each.keep is not None])
         _store_outcomes(connection, reports)
-        remember_all(connection, database, list(_memories(reports)))
+        remember_all(connection, list(_memories(reports)))
         _conclude(connection, reports)
 
 
 def postponed(database: Database, claim: Claim, error: str, at: datetime) -> None:
     """Planning could not be done now; the claim ends and the next try is not before `at`."""
-    waiting = (
-        update(message)
-        .where(message.c.id == claim.id)
-        .values(tries=message.c.tries + 1, next_try_at=micros(at), error=clean_error(error), **RELEASED)
-    )
     with database.writing() as connection:
         fence(connection, [claim])
-        connection.execute(waiting)
+        connection.run(_POSTPONED, message=claim.id, at=micros(at), error=clean_error(error))
 
 
 def dead(database: Database, claim: Claim, reason: str) -> None:
     """any → dead, for a message that cannot be planned or that killed its workers too often. It is kept."""
     with database.writing() as connection:
         fence(connection, [claim])
-        values = {"of_id": claim.id, "into": State.DEAD, "how": claim.row.outcome, "why": clean_error(reason)}
-        connection.execute(_ENDS, values)
+        connection.run(
+            _ENDS, message=claim.id, state=State.DEAD.value, outcome=claim.row.outcome, error=clean_error(reason)
+        )
         release_reservations(connection, [claim.row.key])
 
 
@@ -195,13 +159,8 @@ def settled(database: Database, ids: Collection[int], outcome: str) -> int:
 
     Repeating it changes nothing; answers how many rows it did change.
     """
-    settling = (
-        update(message)
-        .where(message.c.id.in_(ids), message.c.state == State.DONE)
-        .values(state=State.SETTLED, outcome=outcome, finished_at=Now())
-    )
     with database.writing() as connection:
-        return connection.execute(settling).rowcount
+        return connection.run(_SETTLED, ids=ids, outcome=outcome)
 
 
 def _values(number: int, record: EffectRecord) -> dict[str, Any]:
@@ -215,28 +174,25 @@ def _values(number: int, record: EffectRecord) -> dict[str, Any]:
         "repeatable": record.repeatable,
         "edits": record.edits,
         "detail": clean(record.detail),
-        "state": EffectState.PENDING.value,
     }
 
 
-def _replace_places(connection: Connection, database: Database, reports: Iterable[Report]) -> None:
+def _replace_places(connection: Connection, reports: Iterable[Report]) -> None:
     for each in reports:
         assert each.keep is not None
         values = _values(each.claim.id, each.keep)
-        fresh = values | {"uncertain": False, "tries": 0, "next_try_at": 0, "receipt": None, "error": None}
-        del fresh["ordinal"]
-        place = (effect.c.message == each.claim.id) & effect.c.place & (effect.c.ordinal >= 0)
-        if connection.execute(update(effect).where(place).values(fresh)).rowcount == 0:
-            connection.execute(database.insert(effect).values(values))
+        if connection.run(_REPLACE_PLACE, **values) == 0:
+            connection.run(_ADD_PLACE, **values)
 
 
 def _store_outcomes(connection: Connection, reports: Iterable[Report]) -> None:
-    rows: dict[Any, list[dict[str, Any]]] = defaultdict(list)
+    values: dict[Statement, list[dict[str, Any]]] = defaultdict(list)
     for each in reports:
-        for statement, values in map(_outcome, each.outcomes):
-            rows[statement].append(values | {"within": each.claim.id})
-    for statement, group in rows.items():
-        connection.execute(statement, group)
+        for outcome in each.outcomes:
+            statement, of = _outcome(outcome)
+            values[statement].append(of | {"key": outcome.key, "message": each.claim.id})
+    for statement, group in values.items():
+        connection.run_all(statement, group)
 
 
 def _memories(reports: Iterable[Report]) -> Iterator[tuple[str, str, str, timedelta]]:
@@ -247,48 +203,45 @@ def _memories(reports: Iterable[Report]) -> Iterator[tuple[str, str, str, timede
                 yield space, key, done.key, period
 
 
-def _outcome(outcome: Done | Later | Failed) -> tuple[Any, dict[str, Any]]:
+def _outcome(outcome: Done | Later | Failed) -> tuple[Statement, dict[str, Any]]:
     match outcome:
         case Done():
-            return _DONE, {"of_key": outcome.key, "what": clean(outcome.receipt)}
+            return _DONE, {"receipt": clean(outcome.receipt)}
         case Later():
-            why = {"why": clean_error(outcome.error), "unsure": outcome.uncertain}
-            return _LATER, {"of_key": outcome.key, "at": micros(outcome.at)} | why
+            why = {"error": clean_error(outcome.error), "uncertain": outcome.uncertain}
+            return _LATER, why | {"at": micros(outcome.at)}
         case Failed():
-            why = {"why": clean_error(outcome.error), "unsure": outcome.uncertain}
-            return _FAILED, {"of_key": outcome.key} | why
+            return _FAILED, {"error": clean_error(outcome.error), "uncertain": outcome.uncertain}
         case _:
             assert_never(outcome)
 
 
 def _conclude(connection: Connection, reports: Sequence[Report]) -> None:
-    standing: dict[int, dict[str, Any]] = {each.claim.id: {} for each in reports}
-    for found in connection.execute(_STANDING, {"ids": list(standing)}):
-        standing[found.message][found.state] = found
+    standing: dict[int, dict[str, Found]] = {each.claim.id: {} for each in reports}
+    for found in connection.rows(_STANDING, ids=standing):
+        standing[found["message"]][found["state"]] = found
     ending, waiting = [], []
     for each in reports:
         states = standing[each.claim.id]
         unfinished = [states[state] for state in (EffectState.PENDING, EffectState.RUNNING) if state in states]
         if unfinished:
-            waiting.append({"of_id": each.claim.id, "at": min(found.next_try_at for found in unfinished)})
+            waiting.append({"message": each.claim.id, "at": min(found["next_try_at"] for found in unfinished)})
         else:
             ending.append(_ending(each, states.get(EffectState.DEAD)))
-    if ending:
-        connection.execute(_ENDS, ending)
-    if waiting:
-        connection.execute(_WAITS, waiting)
-    ended = {values["of_id"] for values in ending}
+    connection.run_all(_ENDS, ending)
+    connection.run_all(_WAITS, waiting)
+    ended = {values["message"] for values in ending}
     release_reservations(connection, [each.claim.row.key for each in reports if each.claim.id in ended])
     released = [each.claim.id for each in reports if each.release and each.claim.id not in ended]
     if released:
-        connection.execute(update(message).where(message.c.id.in_(released)).values(RELEASED))
+        connection.run(_RELEASE, ids=released)
 
 
-def _ending(each: Report, died: Any) -> dict[str, Any]:
+def _ending(each: Report, died: Found | None) -> dict[str, Any]:
     alive = State.SETTLED if each.settle else State.DONE
     return {
-        "of_id": each.claim.id,
-        "into": (State.DEAD if died is not None else alive).value,
-        "how": each.outcome,
-        "why": None if died is None else died.error,
+        "message": each.claim.id,
+        "state": (State.DEAD if died is not None else alive).value,
+        "outcome": each.outcome,
+        "error": None if died is None else died["error"],
     }

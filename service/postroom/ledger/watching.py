@@ -3,16 +3,21 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from sqlalchemy import delete, select
-
 from postroom.ledger.columns import clean, clean_error, indexed, micros, moment
-from postroom.ledger.database import Database, excluded
+from postroom.ledger.database import Database, Found
 from postroom.ledger.memory import remember
 from postroom.ledger.rows import Decision, Watched
-from postroom.ledger.tables import memory, watch
+from postroom.ledger.statements import sql
 
 _SPACE = "decision"
 _KEPT = timedelta(days=30)
+_COLUMNS = ("mailbox", "owner", "connected", "changed_at", "looked_at", "refused", "paused", "reconnects")
+_TELL = sql(f"""
+    INSERT INTO watch ({", ".join(_COLUMNS)}) VALUES ({", ".join(f":{name}" for name in _COLUMNS)})
+    ON CONFLICT (mailbox) DO UPDATE SET {", ".join(f"{name} = excluded.{name}" for name in _COLUMNS[1:])}
+""")
+_TOLD = sql(f"SELECT {', '.join(_COLUMNS)} FROM watch ORDER BY mailbox")
+_DECIDED = sql("DELETE FROM memory WHERE space = :space AND key IN :keys RETURNING key")
 
 
 def tell(database: Database, told: Sequence[Watched]) -> None:
@@ -30,21 +35,15 @@ def tell(database: Database, told: Sequence[Watched]) -> None:
         }
         for each in told
     ]
-    if not values:
-        return
-    names = [name for name in values[0] if name != "mailbox"]
-    insert = database.insert(watch).on_conflict_do_update(
-        index_elements=["mailbox"], set_={name: excluded(name) for name in names}
-    )
-    with database.writing() as connection:
-        connection.execute(insert, values)
+    if values:
+        with database.writing() as connection:
+            connection.run_all(_TELL, values)
 
 
 def watched(database: Database) -> tuple[Watched, ...]:
     """What was said last of each mailbox."""
     with database.reading() as connection:
-        found = connection.execute(select(watch).order_by(watch.c.mailbox)).all()
-    return tuple(_watched(each) for each in found)
+        return tuple(map(_watched, connection.rows(_TOLD)))
 
 
 def decide(database: Database, mailbox: str, decision: Decision) -> None:
@@ -55,14 +54,14 @@ def decide(database: Database, mailbox: str, decision: Decision) -> None:
 def decision(database: Database, mailbox: str) -> Decision | None:
     """What was decided since this was asked last."""
     keys: dict[str, Decision] = {indexed(f"{mailbox}/take"): "take", indexed(f"{mailbox}/skip"): "skip"}
-    taking = delete(memory).where(memory.c.space == _SPACE, memory.c.key.in_(list(keys))).returning(memory.c.key)
     with database.writing() as connection:
-        found = list(connection.scalars(taking))
+        found = connection.column("key", _DECIDED, space=_SPACE, keys=keys)
     return keys[found[-1]] if found else None
 
 
-def _watched(found: object) -> Watched:
-    values = dict(found._mapping)  # type: ignore[attr-defined]  # a Row
+def _watched(found: Found) -> Watched:
+    values = dict(found)
     changed = moment(values.pop("changed_at"))
     assert changed is not None
-    return Watched(changed_at=changed, looked_at=moment(values.pop("looked_at")), **values)
+    values |= {"connected": bool(values["connected"]), "looked_at": moment(values["looked_at"])}
+    return Watched(changed_at=changed, **values)

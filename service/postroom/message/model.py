@@ -209,12 +209,13 @@ class Message(Model):
     @lazy
     def layout_defects(self) -> tuple[Defect, ...]:
         """What of `defects` can be told from headers and structure alone, without decoding any content."""
-        found = self._index.defects.union(*(node.defects for node in self._index.nodes))
-        if any(self.headers.occurrences(name) > 1 for name in _ONCE):
-            found.add(Defect.REPEATED_HEADER)
-        if self.headers.occurrences("date") and self.date is None:
-            found.add(Defect.BAD_DATE)
-        return ordered(found)
+        nodes = (node.defects for node in self._index.nodes)
+        return ordered(self._header_defects().union(self._index.defects, *nodes))
+
+    @property
+    def known_defects(self) -> tuple[Defect, ...]:
+        """What of `layout_defects` costs nothing more: of the header, and of the structure once that was asked for."""
+        return self.layout_defects if "_index" in self.__dict__ else ordered(self._header_defects())
 
     @lazy
     def truncated(self) -> bool:
@@ -240,6 +241,14 @@ class Message(Model):
             if part.node.is_message:
                 foreign.add(number)
         return tuple(own)
+
+    def _header_defects(self) -> set[Defect]:
+        found = set(self.headers.found)
+        if any(self.headers.occurrences(name) > 1 for name in _ONCE):
+            found.add(Defect.REPEATED_HEADER)
+        if self.headers.occurrences("date") and self.date is None:
+            found.add(Defect.BAD_DATE)
+        return found
 
     def _addresses(self, name: str) -> tuple[Address, ...]:
         values = self.headers.unfolded_all(name)

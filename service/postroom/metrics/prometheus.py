@@ -15,6 +15,7 @@ from postroom.message.defects import Defect
 from postroom.metrics import Outcome, Result, Ring
 from postroom.metrics.standing import DECLARED, Questions, Standing
 from postroom.pipeline.plan import Plan
+from postroom.pipeline.tools import ScannerName
 from postroom.sources import Loss
 from postroom.steps import EFFECTS, STEPS
 
@@ -80,7 +81,7 @@ class Metrics:
         self._step_seconds = histogram("step_seconds", "Planning of one step.", "word", WORK)
         self._effect_seconds = histogram("effect_seconds", "One try of an effect.", "word", WORK)
         self._effects = counter("effects_total", "Tries of effects.", "word", "result")
-        self._defects = counter("defects_total", "Messages with this defect.", "defect")
+        self._defects = counter("defects_total", "Messages with this defect, as far as rules had them read.", "defect")
         self._rings = counter("queue_rings_total", "Messages that the queue was rung for.", "reason")
         self._connected = gauge("mailbox_connected", "1: logged in, or listening.", "mailbox")
         self._paused = gauge("mailbox_paused", "1: nothing is collected until a person decides.", "mailbox")
@@ -92,6 +93,9 @@ class Metrics:
         self._uidvalidity = counter("uidvalidity_changes_total", "Folders that got a new UIDVALIDITY.", "mailbox")
         self._replies = counter("listener_replies_total", "Replies of a listener.", "mailbox", "class")
         self._sent = counter("smtp_replies_total", "Replies of servers to messages.", "server", "class")
+        self._scanner_errors = counter(
+            "scanner_errors_total", "Messages about which a scanner gave no answer.", "scanner"
+        )
         self._reload = gauge("reload_ok", "0: the files on disk are broken, and the configuration before them is used.")
         self._reload.set(1)
         self._of_mailbox = (
@@ -140,6 +144,10 @@ class Metrics:
     def step(self, word: str, seconds: float) -> None:
         """A step was asked what it decides."""
         self._series(self._step_seconds, _among(STEPS, word)).observe(seconds)
+
+    def away(self, scanner: ScannerName) -> None:
+        """A scanner gave no answer."""
+        self._series(self._scanner_errors, scanner).inc()
 
     def effect(self, word: str, result: Result, seconds: float) -> None:
         """An effect was tried."""

@@ -1,7 +1,5 @@
 """What the steps of one plan have decided so far, and the order in which it is to be done."""
 
-import base64
-import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -10,6 +8,7 @@ from postroom.message import Edit
 from postroom.pipeline.outcome import Copy, Effect, Flags, Place
 from postroom.pipeline.plan import Line, Planned, Settlement
 from postroom.pipeline.view import Home
+from postroom.short import short_hash
 
 PLACES = {"kept": "keep", "moved": "move", "gone": "discard"}
 WORDS = {"mbox": "file"}  # effects that the operator calls by another word
@@ -17,11 +16,10 @@ WORDS = {"mbox": "file"}  # effects that the operator calls by another word
 
 def effect_key(message: str, effect: Effect, occurrence: int = 0) -> str:
     """26 characters of base32: equal when planned again, whichever rule it comes from."""
-    # Sorted: options of which the order says nothing (`env` of exec) may be written in another one.
-    canonical = json.dumps(effect.model_dump(mode="json"), sort_keys=True)
-    parts = (message, effect.word, canonical, str(occurrence))
-    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "replace")).digest()
-    return base64.b32encode(digest)[:26].decode("ascii").lower()
+    canonical = effect.model_dump_json()
+    if "{" in canonical[1:]:  # options of which the order says nothing (`env` of exec) may be written in another one
+        canonical = json.dumps(json.loads(canonical), sort_keys=True)
+    return short_hash(message, effect.word, canonical, str(occurrence))
 
 
 def keep(effect: Effect, *, message: str, ordinal: int, edits: int) -> Planned:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, tzinfo
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 from postroom.errors import Temporary
 from postroom.message import Limits, Message
@@ -13,6 +13,9 @@ from postroom.model import Model
 from postroom.pipeline.outgoing import Transport
 from postroom.pipeline.resolving import Resolver
 from postroom.pipeline.view import Auth, Facts
+
+ScannerName = Literal["bayes", "clamd", "dns", "rspamd", "script", "spamd"]
+"""All that scanning steps ask and that may give no answer."""
 
 
 class Reservation(StrEnum):
@@ -70,10 +73,12 @@ class Sealer(Protocol):
 
 
 class Trust(Model):
-    """Whose header lines are believed."""
+    """Whose header lines are believed. Both may hold globs, `hosts` networks, too. `below`: results may stand directly
+    below the Received field of the host that took the message from outside."""
 
     hosts: tuple[str, ...] = ()
     authserv_id: tuple[str, ...] = ()
+    below: bool = False
 
 
 class Scanner(Model):
@@ -117,7 +122,7 @@ class Tools:
     match_limit: int = 1_000_000  # octets of a body that patterns see
     given: Facts | None = None
     secrets: Mapping[str, Callable[[], str]] = field(default_factory=dict)
-    publish: Callable[[int, Path, Path], None] | None = None  # open file, its path, the one it gets; None: at once
+    publish: Callable[[int, str, str], None] | None = None  # open file, its path, the one it gets; None: at once
     servers: Mapping[str, Transport] = field(default_factory=dict)  # opened when they are first used
     replied: Callable[[str, int], None] = lambda server, code: None  # told what a server said to a message
     seal: Seal = field(default_factory=Blank)
@@ -125,5 +130,6 @@ class Tools:
     arc: Sealer | None = None
     resolver: Callable[[], Resolver] = _nobody  # the same each time, so that answers are kept
     stepped: Callable[[str, float], None] = lambda word, seconds: None  # told how long each step took
+    away: Callable[[ScannerName, str], None] = lambda scanner, reason: None  # told that it gave no answer
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by mailbox: which are ours
     answers: bool = True  # whether somebody waits to hear that a message is rejected

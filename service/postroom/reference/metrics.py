@@ -9,6 +9,7 @@ from postroom.message.defects import Defect
 from postroom.metrics import Outcome, Result, Ring
 from postroom.metrics.prometheus import Metrics
 from postroom.metrics.standing import Asked, Questions
+from postroom.pipeline.tools import ScannerName
 from postroom.sources import Loss
 
 SETS: Final[Mapping[str, Collection[str]]] = {
@@ -18,6 +19,7 @@ SETS: Final[Mapping[str, Collection[str]]] = {
     "asked": get_args(Asked),
     "class": ("2xx", "3xx", "4xx", "5xx", "other"),
     "defect": tuple(Defect),
+    "scanner": get_args(ScannerName),
 }
 REASONS: Final[Mapping[str, Collection[str]]] = {
     "queue_rings_total": get_args(Ring),

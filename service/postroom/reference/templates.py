@@ -26,7 +26,7 @@ TEXTS: Final = {
     "facts.auth": "what the step `authenticate` found, and the `policy` that the sender's domain asks for",
     "facts.virus": "what the step `virus` found",
     "facts.script": "what scripts answered, by their names",
-    "attachment": "the attachment that `extract` names a file for",
+    "attachment": "the attachment that `extract` names a file for, or `strip` takes out",
 }
 
 

@@ -20,6 +20,7 @@ from postroom.intake import Intake
 from postroom.ledger import Ledger, Owner
 from postroom.logs import Log
 from postroom.metrics.prometheus import Metrics
+from postroom.pipeline.tools import ScannerName
 from postroom.service.config import Config
 from postroom.service.files import Files
 from postroom.service.glances import Glances
@@ -30,6 +31,7 @@ from postroom.service.threads import attend
 from postroom.spool import Spool
 from postroom.sweeper import PAUSE, Sweeper, swept
 from postroom.systemd import Manager
+from postroom.tally import Tally
 from postroom.transports import process
 from postroom.work import Worker
 from postroom.work.claims import Keeper, Labour
@@ -91,6 +93,7 @@ class Service:
             make_tools(settings, state, self.ledger, patience=PATIENCE),
             stepped=self._metrics.step,
             replied=self._metrics.smtp_reply,
+            away=self._scanner_away,
             addresses=Ours(self._files),
             answers=False,  # whoever brought a message has heard that it is ours
         )
@@ -114,6 +117,9 @@ class Service:
             tools=self._tools,
             pipelines=self._seats.pipelines,
             home=self._seats.home,
+            tally=Tally(state / "planning"),
+            log=log,
+            crashes=settings.retry.crashes,
             plugins=settings.plugins,
             meter=self._metrics,
         )
@@ -244,6 +250,10 @@ class Service:
 
     def _process(self, ids: Sequence[int]) -> None:
         self._labour.process(ids)
+
+    def _scanner_away(self, scanner: ScannerName, reason: str) -> None:
+        self._metrics.away(scanner)
+        self._log.warning("scanner.away", scanner=scanner, reason=reason)
 
     def _worked(self, mailboxes: Collection[str]) -> None:
         self._bell.answered()

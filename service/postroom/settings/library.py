@@ -1,25 +1,23 @@
 """The pipelines of one directory: loaded by name together with what they run, and checked together."""
 
+import os
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from postroom.errors import Located, Misconfigured, Problem
 from postroom.pipeline.pipeline import Pipeline
+from postroom.settings.abilities import misplaced
 from postroom.settings.circles import circles
 from postroom.settings.document import Source, Trail
 from postroom.settings.flow import Flow, Way
 from postroom.settings.load import Missing
-from postroom.settings.mailboxes import Mailbox, recipients
+from postroom.settings.mailboxes import recipients
 from postroom.settings.model import Settings
 from postroom.settings.pipelines import PipelineFile, read_pipeline
 from postroom.settings.words import Words
 from postroom.suggestions import suggestion
 from postroom.units import format_duration
-
-_STORE_WORDS = frozenset({"keep", "move", "copy", "flag", "unflag"})
-# Nobody waits for an answer there: the sender's server has been told long ago that the message is accepted.
-_ANSWERLESS = frozenset({"imap", "pop3", "maildir"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +55,7 @@ class Library:
             if (one := waiting.pop()) in self.files:
                 continue
             path = self.directory / f"{one}.yaml"
-            if "/" in one or not path.is_file():
+            if "/" in one or not os.path.isfile(path):  # noqa: PTH113 - Path.is_file raises in a closed directory
                 continue  # the walk tells where it was named
             waiting += self._compiled(one, path)
         return name in self.files
@@ -65,19 +63,21 @@ class Library:
     def check(self, entries: Iterable[str], *, facts: bool = True) -> None:
         """Walk the pipelines that messages enter; `facts`: no fact reaches these, as nobody runs them."""
         secrets = frozenset(self.settings.secrets) if self.settings else None
-        servers = frozenset(self.settings.servers) if self.settings else None
+        servers = _servers(self.settings) if self.settings else None
         given = frozenset(name for name, one in self.settings if one is not None) if self.settings else None
         flow = Flow(self.files, secrets, self.visited, servers=servers, given=given)
         for name in entries:
             if name in self.files:
                 flow.enter(name, Way((), frozenset() if facts else None))
         self.problems |= flow.found
-        self.problems |= dict.fromkeys(self._misplaced())
         if self.settings is not None:
+            self.problems |= dict.fromkeys(misplaced(self.settings, self._reached))
             self.problems |= dict.fromkeys(circles(self.settings, self._reached))
 
     def missing(self, name: str) -> str:
         """The sentence for a pipeline that is not there."""
+        if os.path.isfile(self.directory / f"{name}.yml"):  # noqa: PTH113
+            return f"there is no pipeline `{name}` in {self.directory}: rename {name}.yml to {name}.yaml"
         return f"there is no pipeline `{name}` in {self.directory}{suggestion(name, self.known())}"
 
     def good(self) -> dict[str, PipelineFile]:
@@ -105,18 +105,6 @@ class Library:
         self.problems |= dict.fromkeys(file.problems)
         return runs(file)
 
-    def _misplaced(self) -> Iterable[Located]:
-        """Steps that the mailboxes through which they are reached cannot carry out."""
-        for name, mailbox in (self.settings.mailboxes if self.settings else {}).items():
-            assert self.settings is not None
-            refused = _refused(name, mailbox)
-            for pipeline in _narrow(mailbox, self.settings.pipeline_of(name)) if refused else ():
-                for file in self._reached(pipeline):
-                    for entry in file.entries:
-                        for trail, step in entry.steps:
-                            if step.word in refused:
-                                yield file.source.locate(Problem(trail, refused[step.word]))
-
     def _reached(self, name: str | None) -> Iterable[PipelineFile]:
         waiting, seen = [name], set[str | None]()
         while waiting:
@@ -135,23 +123,6 @@ def _defaults(settings: Settings) -> dict[str, str]:
         "from": given.from_,
     }
     return {key: value for key, value in found.items() if value is not None}
-
-
-def _refused(name: str, mailbox: Mailbox) -> dict[str, str]:
-    """By word, why a mailbox cannot do it."""
-    told: dict[str, str] = {}
-    if mailbox.kind in _ANSWERLESS:
-        remedy = "use `quarantine`, `move` or `discard`"
-        told["reject"] = f"`reject` has nobody to answer: the mailbox `{name}` holds mail that was accepted; {remedy}"
-    if mailbox.kind == "pop3" and None in mailbox.stores:
-        for word in _STORE_WORDS - {"keep"}:
-            told[word] = (
-                f"`{word}` needs a `store`: POP3 cannot do it on the server, and the mailbox `{name}` names none"
-            )
-    elif None in mailbox.stores:
-        for word in _STORE_WORDS:
-            told[word] = f"`{word}` needs a store, and the mailbox `{name}` has `store: none`"
-    return told
 
 
 def runs(file: PipelineFile) -> list[str]:
@@ -204,14 +175,6 @@ def _named(settings: Settings) -> Iterator[tuple[Trail, str]]:
                 yield ("mailboxes", mailbox, "recipients", number, "pipeline"), recipient.pipeline
 
 
-def _narrow(mailbox: Mailbox, pipeline: str | None) -> list[str | None]:
-    """The pipelines of a mailbox that cannot do all: of a listener those whose recipients have no store."""
-    own = [one.pipeline for one in recipients(mailbox)]
-    if not own:
-        return [pipeline]
-    return [one or pipeline for one, store in zip(own, mailbox.stores, strict=True) if store is None]
-
-
 def _unnamed(library: Library, source: Source, trail: Trail, name: str) -> str:
     # A value from the environment may be a secret in the wrong place.
     return "there is no pipeline of this name" if trail in source.replaced else library.missing(name)
@@ -234,3 +197,9 @@ def load_pipeline(named: str, settings: Settings | None = None) -> Loaded:
     library.check([path.stem], facts=False)
     files = library.good()
     return Loaded(file=files[path.stem], files=files)
+
+
+def _servers(settings: Settings) -> frozenset[str]:
+    """What steps may name. A default that is none is told once, where it stands."""
+    default = settings.defaults.server
+    return frozenset([*settings.servers, *([default] if default else [])])

@@ -8,12 +8,15 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from postroom.errors import Located, Misconfigured, Problem
+from postroom.errors import Located, Misconfigured, Problem, cause
 from postroom.settings.document import Document, Trail, parse_document, read_octets, refusal
 from postroom.settings.environment import with_environment
+from postroom.settings.mailboxes import FORMS, is_known
 from postroom.settings.model import Settings
 from postroom.settings.sentences import EMPTY, problems
+from postroom.suggestions import suggestion
 
+MISSING = "is missing here"
 MAKE_ONE = "`postroom init DIR` makes one"
 
 
@@ -30,9 +33,17 @@ def find(environment: Mapping[str, str] = os.environ) -> Path:
     if named := environment.get("POSTROOM_CONFIG"):
         return Path(named)
     for place in places(environment):
-        if place.is_file():
+        if _is_file(place):
             return place
     raise Misconfigured([Missing("postroom.yaml", 1, 1, Problem((), f"no configuration file was found; {MAKE_ONE}"))])
+
+
+def _is_file(path: Path) -> bool:
+    try:
+        return path.is_file()
+    except OSError as error:
+        told = f"cannot be looked at: {cause(error)}"
+        raise Misconfigured([Missing(str(path), 1, 1, Problem((), told))]) from None
 
 
 class Missing(Located):
@@ -53,8 +64,8 @@ def places(environment: Mapping[str, str]) -> Iterator[Path]:
 
 def examine(path: Path, *, environment: Mapping[str, str] = os.environ) -> tuple[Settings | None, list[Located]]:
     """Settings as far as they can be used, and what is wrong. Raises Misconfigured for what is no YAML."""
-    if not path.is_file():
-        told = f"there is no such file; {MAKE_ONE}"
+    if not _is_file(path):
+        told = "is a directory; name the file in it" if path.is_dir() else f"there is no such file; {MAKE_ONE}"
         raise Misconfigured([Missing(str(path), 1, 1, Problem((), told))])
     document = with_environment(parse_document(read_octets(path, str(path)), str(path)), environment)
     if document.data is None and not document.problems:
@@ -63,7 +74,8 @@ def examine(path: Path, *, environment: Mapping[str, str] = os.environ) -> tuple
     try:
         settings = _settings(document, path.absolute().parent.resolve())
     except ValidationError as error:
-        found += [document.source.locate(one) for one in problems(error, document.data, Settings)]
+        clearly = clear(problems(error, document.data, Settings), document.data)
+        found += [document.source.locate(one) for one in clearly]
     else:
         found += [document.source.locate(one) for one in unanswered(settings)]
         return settings, ordered(document, found)
@@ -101,6 +113,21 @@ def nulls(data: object, trail: Trail = ()) -> Iterator[Trail]:
         yield from nulls(one, (*trail, key))
 
 
+def clear(found: list[Problem], data: object) -> Iterator[Problem]:
+    """Without what only follows from a mailbox whose kind nobody can tell: just its url is wrong."""
+    mailboxes = data.get("mailboxes") if isinstance(data, dict) else None
+    vague = {
+        ("mailboxes", name)
+        for name, one in (mailboxes.items() if isinstance(mailboxes, dict) else ())
+        if isinstance(one, dict) and not is_known(one)
+    }
+    for one in found:
+        if one.path[:2] not in vague or "`url`" in one.text:  # a misspelt one
+            yield one
+        elif one.path[2:] == ("url",):
+            yield replace(one, text=f"{one.text}: {FORMS}") if one.text == MISSING else one
+
+
 def unanswered(settings: Settings) -> Iterator[Problem]:
     """What is wrong between the settings' own parts."""
     for name, mailbox in settings.mailboxes.items():
@@ -109,6 +136,13 @@ def unanswered(settings: Settings) -> Iterator[Problem]:
             yield Problem(("mailboxes", name), told, key=True)
         if any(store is not None and store.is_file() for store in mailbox.stores):
             yield Problem(("mailboxes", name, "store"), "is a file; it must be the directory of a Maildir++")
+    if (server := settings.defaults.server) and server not in settings.servers:
+        told = f"there is no server `{server}` under `servers`{suggestion(server, settings.servers)}"
+        yield Problem(("defaults", "server"), told)
+    first: dict[str, str] = {}
+    for name, mailbox in settings.mailboxes.items():
+        if mailbox.kind == "listener" and (other := first.setdefault(mailbox.url.partition(":")[2], name)) != name:
+            yield Problem(("mailboxes", name, "url"), f"the mailbox `{other}` listens there already")
 
 
 def ordered(document: Document, found: list[Located]) -> list[Located]:

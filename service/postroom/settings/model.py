@@ -13,12 +13,13 @@ from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr
 from postroom.model import Model
 from postroom.pipeline.tools import Scanner, Scanners, Trust
 from postroom.settings.document import Source
+from postroom.settings.domains import Arc, ResolverLine, Srs
 from postroom.settings.limits import LimitSettings
 from postroom.settings.mailboxes import AnyMailbox, StdinMailbox
 from postroom.settings.scanning import ScannerSettings, TrustLine
 from postroom.settings.secrets import SecretSource
 from postroom.settings.seeing import Logs, Metrics
-from postroom.settings.servers import AnyServer, Arc, ResolverLine, Srs
+from postroom.settings.servers import AnyServer
 from postroom.settings.spelling import SETTINGS, FilePath, Name
 from postroom.settings.storage import Ledger, Retention, Spool
 from postroom.settings.working import Queue, Retry
@@ -150,7 +151,7 @@ class Settings(Model):
     @property
     def trusted(self) -> Trust:
         """`trust` as steps take it."""
-        return Trust(hosts=self.trust.hosts, authserv_id=self.trust.authserv_id)
+        return Trust(hosts=self.trust.hosts, authserv_id=self.trust.authserv_id, below=self.trust.below)
 
     @property
     def scanning(self) -> Scanners:

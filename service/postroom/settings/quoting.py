@@ -15,8 +15,8 @@ _SENTENCES: Final = {
     "hold `: `, ` #`, quotes or brackets",
     "did not find expected '-' indicator": "this line does not fit into the list: begin it with `- `, or "
     "mend its indentation",
-    "did not find expected ',' or ']'": "a `,` or the closing `]` is missing",
-    "did not find expected ',' or '}'": "a `,` or the closing `}` is missing",
+    "did not find expected ',' or ']'": "a `,` or the closing `]` is missing; quote text that holds `[`, `{` or `,`",
+    "did not find expected ',' or '}'": "a `,` or the closing `}` is missing; quote text that holds `[`, `{` or `,`",
     "did not find expected node content": "a value is missing here",
     "found unexpected end of stream": UNCLOSED,
     "found unexpected document indicator": UNCLOSED,

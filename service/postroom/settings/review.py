@@ -10,6 +10,7 @@ from postroom.settings import cases
 from postroom.settings.library import Library, in_order, read_mailboxes
 from postroom.settings.load import examine
 from postroom.settings.model import Settings
+from postroom.settings.named import notes
 from postroom.steps import EFFECTS, STEPS
 from postroom.steps.plugins import fault, installed, plugin
 from postroom.suggestions import suggestion
@@ -21,6 +22,7 @@ class Review:
 
     file: Path
     problems: tuple[Located, ...]
+    notes: tuple[Located, ...] = ()  # nothing wrong, but worth a look
     mailboxes: Mapping[str, str] = field(default_factory=dict)  # to their pipelines
     pipelines: Mapping[str, int] = field(default_factory=dict)  # to the number of their rules
 
@@ -47,6 +49,7 @@ def review(path: Path, *, environment: Mapping[str, str] = os.environ) -> Review
     return Review(
         file=path,
         problems=tuple(in_order(dict.fromkeys([*problems, *library.problems]))),
+        notes=tuple(in_order(notes(settings))),
         mailboxes={name: settings.pipeline_of(name) or "" for name in settings.mailboxes},
         pipelines={name: len(file.entries) for name, file in sorted(library.files.items()) if file},
     )
@@ -77,6 +80,8 @@ def _plugin_fault(name: str, words: set[str], effects: set[str]) -> str:
 def _directory(library: Library, settings: Settings) -> list[Located]:
     if not settings.pipelines.is_dir():
         told = f"there is no directory {settings.pipelines}"
+    elif not os.access(settings.pipelines, os.R_OK | os.X_OK):
+        told = f"the directory {settings.pipelines} cannot be read by this user"
     elif not library.known():
         told = f"there is no pipeline, no file *.yaml, in {settings.pipelines}"
     else:

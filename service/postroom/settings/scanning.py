@@ -2,10 +2,11 @@
 
 import re
 from datetime import timedelta
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field
+from pydantic import AfterValidator, Field, model_validator
 
+from postroom.authentication.hosts import check as check_host
 from postroom.model import Model
 from postroom.settings.spelling import SETTINGS
 from postroom.units import Duration, Size
@@ -30,12 +31,28 @@ class TrustLine(Model):
 
     model_config = SETTINGS
 
-    hosts: tuple[str, ...] = Field(
+    hosts: tuple[Annotated[str, AfterValidator(check_host)], ...] = Field(
         default=(),
-        description="Names of your mail servers, as `by` in Received fields: what stands above the lowest of "
-        "these is believed. None: what stands above the first Received field.",
+        description="Your mail servers, as `by` in Received fields: names, also with `*`, addresses and networks. What "
+        "stands above the lowest of these is believed. None: what stands above the first Received field.",
     )
-    authserv_id: tuple[str, ...] = Field(default=(), description="Authentication-Results of these are believed.")
+    authserv_id: tuple[str, ...] = Field(
+        default=(),
+        description="Authentication-Results of these are believed; `*` may stand in them. An empty one: fields that "
+        "name nobody.",
+    )
+    below: bool = Field(
+        default=False,
+        description="Whether the host of yours that takes mail from outside writes Authentication-Results directly "
+        "below its own Received field, as OpenDKIM 2 and OpenDMARC 1 do with Postfix. It has to remove fields that "
+        "come in under its name (RFC 8601 §5): they would stand in the same place.",
+    )
+
+    @model_validator(mode="after")
+    def _below_a_host_that_is_named(self) -> Self:
+        if self.below and not self.hosts:
+            raise ValueError("`below` needs the name of that host in `hosts`")
+        return self
 
 
 class RspamdSettings(Model):

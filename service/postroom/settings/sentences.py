@@ -148,7 +148,7 @@ def _inside(value: object, part: str | int) -> object:
 
 
 def _entries(value: object) -> int:
-    return len(value) if isinstance(value, (list, dict)) else 0
+    return len(value) if isinstance(value, (list, dict)) else int(value is not None)  # text alone is a list of one
 
 
 def _either(texts: Iterable[str]) -> str:

@@ -1,11 +1,10 @@
-"""The servers that mail goes out through, told apart by the scheme of their `url`; the DNS, SRS and ARC.
+"""The servers that mail goes out through, told apart by the scheme of their `url`.
 
 Every key with its type, default and meaning, written once; the composition root makes transports of them.
 """
 
 import re
 from datetime import timedelta
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, ClassVar, Literal, Self
 from urllib.parse import unquote, urlsplit
@@ -24,8 +23,6 @@ _KINDS = {
 }  # fmt: skip
 _PORTS = {"smtp": 587, "smtps": 465, "lmtp": 24}
 FORMS = "smtp://HOST (587, STARTTLS), smtps://HOST (465), lmtp://HOST:PORT, lmtp+unix:PATH, mx: or maildir:PATH"
-DOMAIN = r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$"
-_DOMAIN_NAME = Annotated[str, Field(pattern=DOMAIN)]
 
 
 def kind(value: object) -> str:
@@ -52,25 +49,6 @@ def _direct(url: str) -> str:
     if url != "mx:":
         raise ValueError("must be `mx:` alone: where mail goes stands in the DNS")
     return url
-
-
-def _dns_server(text: str) -> str:
-    address, port = dns_server(text)
-    try:
-        ip_address(address)
-    except ValueError:
-        raise ValueError("must be an address, or ADDRESS:PORT, such as 127.0.0.1:53 or [::1]:53") from None
-    if not 0 < port < 65536:
-        raise ValueError("its port is none")
-    return text
-
-
-def dns_server(text: str) -> tuple[str, int]:
-    """Address and port."""
-    found = re.fullmatch(r"\[([^\]]*)\](?::(\d{1,5}))?|([^:]*):(\d{1,5})", text)
-    if found is None:
-        return text, 53
-    return found[1] or found[3] or "", int(found[2] or found[4] or 53)
 
 
 class Server(Model):
@@ -233,36 +211,3 @@ AnyServer = Annotated[
     | Annotated[OutboxServer, Tag("outbox")],
     Discriminator(kind),
 ]
-
-
-class ResolverLine(Model):
-    """Who is asked for what stands in the DNS."""
-
-    model_config = SETTINGS
-
-    servers: tuple[Annotated[str, AfterValidator(_dns_server)], ...] = Field(
-        default=(), description="`ADDRESS` or `ADDRESS:PORT`; default: those of /etc/resolv.conf."
-    )
-    timeout: Duration = Field(default=timedelta(seconds=5), description="The longest wait for an answer.")
-
-
-class Srs(Model):
-    """The Sender Rewriting Scheme: forwarded mail gets a return path of ours, so that SPF passes and bounces come back
-    through us."""
-
-    model_config = SETTINGS
-
-    domain: _DOMAIN_NAME = Field(description="The domain of rewritten senders; its mail has to come to us.")
-    secret_file: FilePath = Field(
-        description="A file with a secret a line: the first signs, the others are still taken."
-    )
-
-
-class Arc(Model):
-    """Seals on forwarded mail (RFC 8617), for servers that believe the domain."""
-
-    model_config = SETTINGS
-
-    domain: _DOMAIN_NAME = Field(description="The domain that seals.")
-    selector: _DOMAIN_NAME = Field(description="Where its public key lies in the DNS: SELECTOR._domainkey.DOMAIN.")
-    key_file: FilePath = Field(description="A file with the private key in PEM: RSA, or Ed25519, which few verify.")

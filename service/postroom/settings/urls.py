@@ -3,11 +3,16 @@
 import re
 from collections.abc import Mapping
 from ipaddress import ip_address
-from typing import Annotated
+from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
 
 from pydantic import AfterValidator, WithJsonSchema
 
+# Ports that belong to the scheme with TLS, or to the one without.
+_OTHERS: Final[Mapping[tuple[str, int | None], str]] = {
+    ("imap", 993): "imaps", ("imaps", 143): "imap", ("pop3", 995): "pop3s", ("pop3s", 110): "pop3",
+    ("smtp", 465): "smtps", ("smtps", 587): "smtp", ("smtps", 25): "smtp",
+}  # fmt: skip
 _PASSWORD = re.compile(r"[a-z0-9+]+://[^/?#]*:[^/?#]*@|[?&]password=")
 
 
@@ -39,6 +44,11 @@ def on_a_host(url: str) -> SplitResult:
     parts = split(url)
     if not parts.hostname or parts.path not in ("", "/") or parts.query or parts.fragment:
         raise ValueError(f"must be {parts.scheme}://HOST or {parts.scheme}://HOST:PORT, a user before it with `@`")
+    if right := _OTHERS.get((parts.scheme, parts.port)):
+        how = (
+            "speaks TLS from the start" if right.endswith("s") else "begins in the clear and changes to TLS (STARTTLS)"
+        )
+        raise ValueError(f"port {parts.port} {how}: write {right}://")
     return parts
 
 

@@ -1,6 +1,7 @@
 """Entries under `do` as steps: `word`, `word: value` or `word: {options}`."""
 
 import dataclasses
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, get_args
@@ -58,7 +59,7 @@ class Words:
             wrong.append(Problem(below, f"{EMPTY}: {_usage(found)}"))
             return None
         if not isinstance(value, dict) and found.main is None:
-            wrong.append(Problem(below, f"`{word}` takes no value: {_usage(found)}"))
+            wrong.append(Problem(below, f"`{word}` takes no value: {_usage(found, short=True)}"))
             return None
         one = self._made(found, value, below, wrong)
         return None if one is None else (below, one)
@@ -84,8 +85,10 @@ class Words:
 
     def _unknown(self, word: str) -> str:
         first, _, rest = word.partition(" ")
-        if rest and self.find(first.rstrip(":")):
+        if rest and first[-1] not in ",;" and self.find(first.rstrip(":")):
             return f"unknown step `{word}`; did you mean `{first.rstrip(':')}: {rest.strip()}`?"
+        if len(several := [one.strip() for one in re.split("[,;]", word) if one.strip()]) > 1:
+            return f"unknown step `{word}`; several steps are a list: `[{', '.join(several)}]`"
         return f"unknown step `{word}`{suggestion(word, (*STEPS, *self.plugins))}"
 
 
@@ -105,10 +108,12 @@ def _misshapen(entry: object) -> str:
     return ""
 
 
-def _usage(found: type[Step]) -> str:
+def _usage(found: type[Step], *, short: bool = False) -> str:
     options = [field.alias or name for name, field in found.model_fields.items()]
     if not options:
         return f"write `- {found.word}` alone"
+    if short:
+        return f"write `{found.word}: {{{options[0]}: …}}`"
     return f"`{found.word}` takes the options " + ", ".join(f"`{name}`" for name in options)
 
 

@@ -3,7 +3,7 @@
 import re
 import ssl
 
-from postroom.errors import Permanent, Temporary
+from postroom.errors import Permanent, Temporary, cause
 from postroom.sources import Loss
 
 _TEXT_LIMIT = 200
@@ -28,14 +28,14 @@ def lost(error: Exception) -> Lost:
     match error:
         case ssl.SSLCertVerificationError():
             return Lost("tls", f"the server's certificate is not trusted: {error.verify_message}; see `tls-ca`")
+        case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
+            return Lost("tls", "the server does not speak TLS on that port: is it the one of imaps:// or pop3s://?")
         case ssl.SSLError():
             return Lost("tls", f"TLS failed: {error.reason or type(error).__name__}")
         case TimeoutError():
             return Lost("timeout", "the server does not answer in time")
-        case OSError():
-            return Lost("network", f"the server cannot be reached: {error.strerror or type(error).__name__}")
         case _:
-            return Lost("network", f"the server cannot be reached: {type(error).__name__}")
+            return Lost("network", f"the server cannot be reached: {cause(error)}")
 
 
 def readable(text: bytes) -> str:

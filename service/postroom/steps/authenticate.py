@@ -1,22 +1,20 @@
 """The step `authenticate`: who sent a message, as far as that can be known."""
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, ClassVar, Literal
+from typing import ClassVar, Literal
 
 from pydantic import Field
 
 from postroom.authentication import results
+from postroom.authentication.hosts import hosts
 from postroom.errors import Temporary
-from postroom.message import parse
 from postroom.pipeline.outcome import Fact, Note, Outcome
 from postroom.pipeline.resolving import Resolver
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.tools import Tools
-from postroom.pipeline.view import Auth, Facts, View
-from postroom.steps.trust import client, hosts_of, trusted, written
-
-if TYPE_CHECKING:
-    from postroom.authentication.examine import Came
+from postroom.pipeline.view import Facts, View
+from postroom.steps.scanning import asking
+from postroom.steps.trust import trusted, written
 
 
 class AuthenticateStep(Step):
@@ -33,9 +31,11 @@ class AuthenticateStep(Step):
     answer is `temperror`; where our resolver answers nothing at all the message waits (`on-error: later`), or goes
     on with `temperror` (`pass`).
 
-    `headers` believes what another host found and wrote into Authentication-Results (RFC 8601), where it names itself
-    as the settings do (`trust: authserv-id`) and only above the trust line. Where there is nothing to believe the
-    answer is unknown.
+    `headers` believes what another host found and wrote into Authentication-Results (RFC 8601) or, sealing, into
+    ARC-Authentication-Results (RFC 8617), where it names itself as the settings do (`trust: authserv-id`) and only
+    above the trust line; of several fields that tell of a method the topmost counts. Where there is nothing to believe
+    the answer is unknown. [Settings](settings.md#whose-header-lines-are-believed) show this for large providers, and
+    for hosts that write their results below their own Received field (`trust: below`).
 
         - authenticate: dns
         - authenticate: {from: dns, on-error: pass}
@@ -68,41 +68,34 @@ class AuthenticateStep(Step):
 
     def _verified(self, view: View, tools: Tools) -> Iterator[Outcome]:
         from postroom.authentication.examine import examine
+        from postroom.steps.origin import origin
 
         resolver = tools.resolver()
-        found = examine(view, _came(view, tools), resolver)
-        if found.unanswered and self.on_error == "later":
-            _ask_anything(resolver, tools)
+        came = origin(view.message, view.prefix, view.envelope.sender, tools.trust)
+        found = examine(view, came, resolver)
+        if found.unanswered:
+            try:
+                with asking("dns", tools):
+                    _ask_anything(resolver, tools)
+            except Temporary:
+                if self.on_error == "later":
+                    raise
         yield from map(Note, found.told())
         yield Fact(Facts(auth=found.auth))
 
 
 def _upstream(view: View, tools: Tools) -> Iterator[Outcome]:
     """What trusted fields say."""
-    believed = [
+    believed = (
         written(header, results.LONGEST)
-        for header in trusted(view.message.headers, tools.trust.hosts)
-        if header.name.lower() == "authentication-results"
-    ]
-    auth: Auth | None = results.read(believed, tools.trust.authserv_id)
+        for header in trusted(view.message.headers, tools.trust.hosts, below=tools.trust.below)
+        if header.name.lower() in results.FIELDS
+    )
+    auth = results.read(believed, hosts(tools.trust.authserv_id))
     if auth is None:
         yield Note("auth is unknown: no field of a trusted authserv-id above the trust line tells")
     else:
         yield Fact(Facts(auth=auth))
-
-
-def _came(view: View, tools: Tools) -> "Came":
-    """By the field that we wrote ourselves, and the message's own that hosts of ours wrote."""
-    from postroom.authentication.examine import Came
-
-    ours = parse(view.prefix).headers if view.prefix else ()
-    hosts = (*tools.trust.hosts, *hosts_of(ours))
-    found = client((*ours, *view.message.headers), hosts)
-    sender = view.envelope.sender
-    if sender is None:
-        path = view.message.headers.get("return-path")
-        sender = None if path is None else path.strip().removeprefix("<").removesuffix(">")
-    return Came(address=found.address, helo=found.helo, sender=sender) if found else Came(sender=sender)
 
 
 def _ask_anything(resolver: Resolver, tools: Tools) -> None:

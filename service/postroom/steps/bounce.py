@@ -1,27 +1,30 @@
 """The effect `bounce`: what a pure relay tells a sender whose message went nowhere (RFC 3464).
 
-No step names it. The worker makes one where another effect failed for good, and nothing was delivered or kept. It goes
-only to a sender whose own domain signed the message: to anybody else it would be spam of our making.
+No step names it. The worker makes one where forwarding failed for good, or nobody heard that the message is rejected,
+and nothing was delivered or kept. It goes only to a sender for whom somebody stands (`steps.voucher`): to anybody else
+it would be spam of our making.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from email.utils import format_datetime
 from typing import ClassVar
 
-from postroom.authentication import dkim, dmarc
-from postroom.authentication.bounds import Bounded
-from postroom.authentication.signed import Signed
-from postroom.errors import Temporary, Uncertain
+from postroom.errors import Uncertain
 from postroom.message import Message
 from postroom.message.folding import encode_header
 from postroom.model import Model
 from postroom.pipeline.outcome import Effect, Letter, Receipt
 from postroom.pipeline.outgoing import Mail
 from postroom.pipeline.tools import Tools
+from postroom.steps.forward import ForwardEffect
+from postroom.steps.reject import RejectEffect
+from postroom.steps.voucher import vouched
 
 _STATUS = re.compile(r"\b5\.\d{1,3}\.\d{1,3}\b")
 _HEADERS = 16 * 1024  # octets of the original's header that go back
+_LONGEST = 900  # of a line
+_LONG = re.compile(rf"[^\r\n]{{{_LONGEST},}}")
 
 
 class Failure(Model):
@@ -79,7 +82,7 @@ class BounceEffect(Effect):
             return "the sender is <>"
         if message.is_bounce or message.is_auto_submitted or message.is_bulk or message.list_id:
             return "a program or a list sent it"
-        if not _vouched(message, self.to.rpartition("@")[2].lower(), tools):
+        if not vouched(letter, self.to, tools):
             return "nothing proves that the sender is who it says"
         return ""
 
@@ -97,7 +100,7 @@ class BounceEffect(Effect):
             ("Content-Type", f'multipart/report; report-type=delivery-status; boundary="{boundary}"'),
         ]
         parts = [
-            ("text/plain; charset=utf-8", self._text(tools.host)),
+            ("text/plain; charset=us-ascii", self._text(tools.host)),
             ("message/delivery-status", self._status(letter, tools.host)),
             ("text/rfc822-headers", _header(letter.message)),
         ]
@@ -107,8 +110,8 @@ class BounceEffect(Effect):
         return [*made, f"--{boundary}--\r\n".encode()]
 
     def _text(self, host: str) -> bytes:
-        told = "".join(f"<{one.recipient}>: {one.reason}\r\n" for one in self.failures)
-        return f"This is the mail system at {host}. Your message could not be delivered to:\r\n\r\n{told}".encode()
+        told = "".join(f"<{one.recipient}>:\r\n    {one.reason}\r\n" for one in self.failures)
+        return _plain(f"This is the mail system at {host}. Your message could not be delivered to:\r\n\r\n{told}")
 
     def _status(self, letter: Letter, host: str) -> bytes:
         about = [("Reporting-MTA", f"dns; {host}"), ("Arrival-Date", format_datetime(letter.received))]
@@ -116,20 +119,28 @@ class BounceEffect(Effect):
         return b"\r\n".join(blocks)
 
 
-def _vouched(message: Message, domain: str, tools: Tools) -> bool:
-    """Whether the sender's own domain signed it (DKIM). Raises Temporary where the DNS does not say."""
-    resolver = Bounded(tools.resolver())
-    verdicts = tuple(dkim.verify(Signed(message, resolver), resolver, tools.clock()))
-    if any(one.result == "pass" and dmarc.aligned(one.domain, domain, strict=False) for one in verdicts):
-        return True
-    if any(one.result == "temperror" for one in verdicts):
-        raise Temporary("the DNS does not say whether the sender signed the message")
-    return False
+def bounce_of(died: Iterable[tuple[Effect, str]], sender: str, recipients: Sequence[str]) -> BounceEffect | None:
+    """For effects that failed for good, with why; None: there is nothing to tell. `recipients`: of the message."""
+    server, failures = "", []
+    for effect, error in died:
+        match effect:
+            case ForwardEffect() if effect.to:
+                failures.append(Failure(recipient=effect.to, reason=error))
+                server = server or effect.server
+            case RejectEffect() if effect.server:
+                failures += [Failure(recipient=one, reason=f"550 {effect.target}") for one in recipients]
+                server = server or effect.server
+    return BounceEffect(to=sender, server=server, failures=tuple(failures)) if failures else None
 
 
 def _header(message: Message) -> bytes:
     octets = bytes(memoryview(message.raw)[message.header_start : message.body_start])[:_HEADERS]
-    return octets.decode("ascii", "replace").replace("�", "?").encode()
+    return _plain(octets.decode("ascii", "replace"))
+
+
+def _plain(text: str) -> bytes:
+    """What every server takes: ASCII, in lines that are not too long."""
+    return _LONG.sub(lambda line: line[0][:_LONGEST], text).encode("ascii", "replace")
 
 
 def _fields(fields: Sequence[tuple[str, str]]) -> bytes:

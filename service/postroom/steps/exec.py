@@ -12,7 +12,7 @@ from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import ArgumentTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
-from postroom.steps.program import TimeLimit, environment
+from postroom.steps.program import Command, TimeLimit, environment
 from postroom.transports import process
 from postroom.transports.files import explained, make_directories
 from postroom.units import Duration, Size
@@ -84,7 +84,7 @@ class ExecStep(Step):
     kind: ClassVar[Kind] = "act"
     main: ClassVar[str | None] = "command"
 
-    command: tuple[ArgumentTemplate, ...] = Field(min_length=1, description="The program and its arguments.")
+    command: Command
     timeout: TimeLimit = Field(
         default=timedelta(seconds=60), description="When it is killed; else `defaults: {timeout: …}` where that is set."
     )

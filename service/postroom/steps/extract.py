@@ -15,7 +15,8 @@ from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
 from postroom.steps.location import Location, located
 from postroom.steps.mode import Mode
-from postroom.steps.selection import LARGER, NAMES, TYPES, Globs, Selection
+from postroom.steps.patterns import Globs
+from postroom.steps.selection import LARGER, NAMES, TYPES, Selection
 from postroom.transports import directory
 from postroom.units import Size
 
@@ -88,8 +89,7 @@ class ExtractStep(Step):
     and those past `count`, stay in the message only. `mode` is octal.
 
         - extract: invoices/{{ from.domain }}
-        - extract: {to: /srv/scans, types: [application/pdf, "image/*"], name: "{{ received.date }} {{
-        attachment.name }}"}
+        - extract: {to: /srv/scans, types: "image/*", name: "{{ received.date }} {{ attachment.name }}"}
     """
 
     word: ClassVar[str] = "extract"

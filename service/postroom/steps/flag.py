@@ -19,6 +19,8 @@ _SYSTEM: Final = {flag.lower(): flag for flag in (r"\Seen", r"\Answered", r"\Fla
 
 def _flag(text: str) -> str:
     flag = _SYSTEM.get(text.lower(), text)
+    if known := _SYSTEM.get(f"\\{text.lower()}"):
+        raise ValueError(f"IMAP's own flag is `{known}`, in single quotes: '{known}'")
     if flag not in _SYSTEM.values() and not _KEYWORD.fullmatch(flag):
         raise ValueError("a flag is written as IMAP does: \\Seen, \\Flagged, or a keyword such as $Junk")
     return flag

@@ -1,8 +1,6 @@
 """The step `forward` and its effect, one for each recipient."""
 
-import hashlib
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
@@ -10,24 +8,18 @@ from pydantic import AfterValidator, Field, model_validator
 from postroom.errors import Permanent, Uncertain
 from postroom.message import Message
 from postroom.model import OneOrMore
-from postroom.pipeline.globs import Glob
-from postroom.pipeline.outcome import Effect, Letter, Note, Outcome, Receipt, Remembered
+from postroom.pipeline.outcome import Effect, Letter, Note, Outcome, Receipt
 from postroom.pipeline.outgoing import Mail
 from postroom.pipeline.step import Kind, Reference, Step
 from postroom.pipeline.templates import AddressTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Auth, View
-from postroom.steps import alignment, covers, redirect, traces
+from postroom.steps import alignment, covers, redirect, repeats, traces
 from postroom.steps.alignment import OnDmarcFail
+from postroom.steps.patterns import Globs
+from postroom.steps.recipients import recipients
 
 Mode = Literal["redirect", "attach", "inline"]
-REMEMBERED = timedelta(days=1)  # that this message went to this recipient
-SPACE = "forwarded"
-
-
-def _glob(pattern: str) -> str:
-    Glob(pattern)
-    return pattern
 
 
 def _address(text: str) -> str:
@@ -65,8 +57,8 @@ class ForwardEffect(Effect):
         transport = tools.servers[self.server]
         if letter.uncertain and transport.holds:
             raise Uncertain("it may have been delivered: the process ended while it was sent", holds=True)
-        key = self._known_as(letter)
-        if self._is_known(key, letter, tools):
+        known = repeats.known_as(letter, self.mode, self.to)
+        if repeats.went_before(known, letter, tools.memory):
             return Receipt(detail="this message went to this recipient before", repeated=True)
         chunks = self._chunks(letter, tools)
         mail = Mail(sender=self._sender(tools), recipients=(self.to,), chunks=chunks, key=letter.key)
@@ -76,7 +68,6 @@ class ForwardEffect(Effect):
             reply.check()
         except Uncertain as error:
             raise Uncertain(str(error), holds=transport.holds) from None
-        known = Remembered(space=SPACE, key=key, period=REMEMBERED)
         return Receipt(detail=str(reply), queue_id=reply.queue_id, tls=reply.tls, remembered=known)
 
     def _sender(self, tools: Tools) -> str:
@@ -112,23 +103,6 @@ class ForwardEffect(Effect):
             raise Permanent("it cannot be sealed: postroom.yaml has no `arc`")
         return tools.arc.sealed(message, came, self.auth, tools.resolver(), tools.clock())
 
-    def _known_as(self, letter: Letter) -> str:
-        """This message, however it comes here, to this recipient."""
-        headers = letter.message.headers
-        names = [headers.get(name) or "" for name in ("Message-ID", "Date", "From")]
-        if not names[0]:
-            names.append(hashlib.sha256(b"".join(letter.chunks)).hexdigest())
-        told = "\0".join([*names, self.mode, self.to.lower()])
-        return hashlib.sha256(told.encode("utf-8", "surrogatepass")).hexdigest()
-
-    def _is_known(self, key: str, letter: Letter, tools: Tools) -> bool:
-        """Whether it went there: for another message, or by an earlier try of this one whose record was lost. A person
-        who replays this one means it."""
-        if not tools.memory.recall(SPACE, key):
-            return False
-        ours = tools.memory.remember(SPACE, key, letter.key, REMEMBERED)
-        return letter.uncertain if ours else True
-
 
 class ForwardStep(Step):
     """Sends the message on, as edited so far, to each of the recipients. `redirect`: every octet as it came, so that
@@ -163,7 +137,7 @@ class ForwardStep(Step):
     to: Annotated[tuple[AddressTemplate, ...], OneOrMore] = Field(
         min_length=1, max_length=100, description="Recipients, each an effect of its own."
     )
-    allow: Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], OneOrMore] = Field(
+    allow: Globs = Field(
         default=(), description="Globs over addresses; recipients that come from a message must match one."
     )
     server: str = Field(default="", description="One of `servers`; default: `defaults.server`.")
@@ -205,7 +179,7 @@ class ForwardStep(Step):
             way, failing = "keep", f"{failing}; there is no address of ours (`from`) to send it from"
         if way != "keep" and failing:
             yield Note(f"{alignment.DONE[way]}: {failing}")
-        for recipient, refused in dict.fromkeys(self._recipients(view, tools)):
+        for recipient, refused in recipients(self.to, self.allow, view, tools):
             refused = refused or traces.loop(view.message, recipient, tools.seal)
             refused = refused or (failing if way == "keep" else "")
             if refused:
@@ -232,29 +206,6 @@ class ForwardStep(Step):
         if self.resent:
             fields += redirect.resent(self.from_, "", view.key, tools.host, view.now)
         return alignment.failing(view, fields, tools)
-
-    def _recipients(self, view: View, tools: Tools) -> Iterator[tuple[str, str]]:
-        """Each with why it cannot be one."""
-        for template in self.to:
-            text = template.render(view, tools)
-            if not text:
-                yield "", "the values of the message make no address"
-            elif not template.constant and not self._allows(text):
-                yield "", "the recipient is none of those in `allow`"
-            else:
-                yield self._meant(text, view, tools)
-
-    def _meant(self, text: str, view: View, tools: Tools) -> tuple[str, str]:
-        """The recipient itself; whom a return path of ours is for."""
-        try:
-            return (tools.srs.reversed(text, view.now) if tools.srs is not None else None) or text, ""
-        except Permanent as error:
-            return "", str(error)
-
-    def _allows(self, address: str) -> bool:
-        from postroom.pipeline.text import folded
-
-        return any(Glob(pattern).match(folded(address)) for pattern in self.allow)
 
     def _sender(self, view: View) -> str:
         if view.envelope.sender is not None:

@@ -3,8 +3,9 @@
 from datetime import timedelta
 from typing import Annotated
 
-from pydantic import AfterValidator
+from pydantic import AfterValidator, BeforeValidator, Field
 
+from postroom.pipeline.templates import ArgumentTemplate
 from postroom.pipeline.view import Envelope
 from postroom.units import Duration
 
@@ -15,6 +16,19 @@ def _some(value: timedelta) -> timedelta:
     return value
 
 
+def _listed(value: object) -> object:
+    if isinstance(value, str):
+        raise ValueError(  # noqa: TRY004 - pydantic tells ValueErrors alone
+            "must be a list: the program and its arguments, such as `[/usr/bin/tool, -x]`; no shell reads it"
+        )
+    return value
+
+
+Command = Annotated[
+    tuple[ArgumentTemplate, ...],
+    BeforeValidator(_listed),
+    Field(min_length=1, description="The program and its arguments."),
+]
 TimeLimit = Annotated[Duration, AfterValidator(_some)]
 
 

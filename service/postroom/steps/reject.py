@@ -7,7 +7,7 @@ from pydantic import Field
 
 from postroom.errors import Permanent
 from postroom.pipeline.outcome import Effect, Letter, Outcome, Receipt
-from postroom.pipeline.step import Kind, Step
+from postroom.pipeline.step import Kind, Reference, Step
 from postroom.pipeline.templates import HeaderTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
@@ -20,6 +20,7 @@ class RejectEffect(Effect):
 
     code: str
     text: str
+    server: str = ""  # for a report to the sender
 
     @property
     def target(self) -> str:
@@ -38,7 +39,10 @@ class RejectEffect(Effect):
 class RejectStep(Step):
     """Refuses the message: `postroom filter` ends with 77 and says the code and the text, on which a mail
     server tells the sender; a listener with `answer: after-plan` answers 550 with them. The message is not kept. Where
-    the sender's server has been told already that the message is taken, rejecting it fails for good.
+    the sender's server has been told already that the message is taken, rejecting it fails for good, and the message is
+    kept. Where nothing can be kept either (a listener with `store: none`), its sender gets a report (RFC 3464), if its
+    domain stands for it: by a signature (DKIM), by the client's address (SPF), or by what hosts of yours found
+    (`trust`). Nobody is told who is `<>`, a list or a program.
 
         - reject: we do not take mail from you
         - reject: {text: no such project, code: 5.1.1}
@@ -53,6 +57,14 @@ class RejectStep(Step):
         default="5.7.1", pattern=r"^5\.[0-9]{1,3}\.[0-9]{1,3}$", description="Enhanced status code (RFC 3463)."
     )
 
+    server: str = Field(
+        default="", description="One of `servers`, that a report goes out through; default: `defaults.server`, if any."
+    )
+
+    def names(self) -> Iterator[Reference]:
+        if self.server:
+            yield Reference("server", self.server)
+
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         text = self.text.render(view, tools).encode("ascii", "replace").decode("ascii")
-        yield RejectEffect(code=self.code, text=text[:400])
+        yield RejectEffect(code=self.code, text=text[:400], server=self.server)

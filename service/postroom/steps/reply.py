@@ -1,18 +1,15 @@
 """The step `reply`: an automatic answer, to people and to nobody twice."""
 
 import hashlib
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import timedelta
 from email.utils import format_datetime
-from pathlib import Path
 from typing import Annotated, ClassVar, Final, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from postroom.errors import Temporary
-from postroom.message import Message, parse_addresses
-from postroom.message.compose import Enclosure, compose
+from postroom.message import parse_addresses
+from postroom.message.compose import compose
 from postroom.model import OneOrMore
 from postroom.pipeline.outcome import Effect, Letter, Note, Outcome, Receipt
 from postroom.pipeline.outgoing import Mail
@@ -23,6 +20,8 @@ from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
 from postroom.steps.allowance import granted
 from postroom.steps.courtesy import refusal, return_path, written_to
+from postroom.steps.enclosures import enclosures
+from postroom.steps.references import own_id, references
 from postroom.units import Duration
 
 SPACE: Final = "replied"
@@ -30,9 +29,6 @@ PACE: Final = "replies of this hour"
 HOUR: Final = timedelta(hours=1)
 DAY: Final = timedelta(days=1)
 OLD: Final = timedelta(days=7)  # by its own date: mail that a mailbox held before we looked after it
-ENCLOSED: Final = 20_000_000  # octets of all attachments
-REFERENCES: Final = 20
-_ID: Final = re.compile(r"<[!-;=?-~]{1,250}>")
 
 
 def _ours(text: str) -> str:
@@ -112,23 +108,8 @@ class ReplyEffect(Effect):
         if self.references:
             fields.append(("References", " ".join(self.references)))
         return compose(
-            fields, boundary=letter.key, text=self.text, html=self.html, enclosures=self._enclosures(tools.files)
+            fields, boundary=letter.key, text=self.text, html=self.html, enclosures=enclosures(self.attach, tools.files)
         )
-
-    def _enclosures(self, files: Path) -> Sequence[Enclosure]:
-        made, room = [], ENCLOSED
-        for name in self.attach:
-            path = files / Path(name).expanduser()
-            try:
-                with path.open("rb") as stream:
-                    content = stream.read(room + 1)
-            except OSError as error:
-                raise Temporary(f"{path}: {error.strerror}") from None
-            room -= len(content)
-            if room < 0:
-                raise Temporary(f"the attachments of the answer are larger than {ENCLOSED // 10**6} MB")
-            made.append(Enclosure(path.name, _media_type(path.name), content))
-        return made
 
 
 class ReplyStep(Step):
@@ -198,8 +179,8 @@ class ReplyStep(Step):
             text=self.text.render(view, tools) if self.text else None,
             html=self.html.render(view, tools) if self.html else None,
             attach=self.attach,
-            in_reply_to=_id(message),
-            references=_references(message),
+            in_reply_to=own_id(message),
+            references=references(message),
             known_as=known_as,
             every=self.every,
             per_hour=self.per_hour,
@@ -218,28 +199,6 @@ class ReplyStep(Step):
         return hashlib.sha256(told.encode("utf-8", "replace")).hexdigest()
 
 
-def _media_type(name: str) -> str:
-    """Messages must not be in base64 (RFC 2046 §5.2.1): they go as octets."""
-    from mimetypes import MimeTypes
-
-    found = MimeTypes().guess_type(name)[0] or ""
-    return "application/octet-stream" if not found or found.startswith(("message/", "multipart/")) else found
-
-
 def _spec(address: str) -> str:
     [found] = parse_addresses(address, str)  # the option was checked
     return found.spec
-
-
-def _id(message: Message) -> str:
-    """The message's own id, where it is one that may stand in a header of ours."""
-    return message.message_id if message.message_id and _ID.fullmatch(message.message_id) else ""
-
-
-def _references(message: Message) -> tuple[str, ...]:
-    """RFC 5322 §3.6.4: what it refers to, else what it answers, then itself; of many the first and the latest."""
-    known = message.references or (message.in_reply_to if len(message.in_reply_to) == 1 else ())
-    found = [one for one in known if _ID.fullmatch(one)]
-    kept = found[:1] + found[1:][-(REFERENCES - 2) :]
-    own = _id(message)
-    return (*kept, own) if own else ()

@@ -10,10 +10,10 @@ from pydantic_core import from_json
 from postroom.errors import Temporary
 from postroom.pipeline.outcome import Fact, Note, Outcome
 from postroom.pipeline.step import Kind, Step
-from postroom.pipeline.templates import ArgumentTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Facts, View
-from postroom.steps.program import TimeLimit, environment
+from postroom.steps.program import Command, TimeLimit, environment
+from postroom.steps.scanning import asking
 from postroom.transports import process
 from postroom.transports.files import explained, make_directories
 from postroom.units import Size
@@ -38,7 +38,7 @@ class ScriptStep(Step):
     name: str = Field(
         pattern=r"^[A-Za-z][A-Za-z0-9_-]{0,63}$", description="What conditions and templates call its answer."
     )
-    command: tuple[ArgumentTemplate, ...] = Field(min_length=1, description="The program and its arguments.")
+    command: Command
     timeout: TimeLimit = Field(
         default=timedelta(seconds=10), description="When it is killed; else `defaults: {timeout: …}` where that is set."
     )
@@ -49,11 +49,14 @@ class ScriptStep(Step):
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         try:
-            yield Fact(self._answer(view, tools))
+            with asking("script", tools):
+                answer = self._answer(view, tools)
         except Temporary as error:
             if self.on_error == "later":
                 raise
             yield Note(f"script {self.name}: {error}")
+        else:
+            yield Fact(answer)
 
     def gives(self) -> frozenset[str]:
         return frozenset({f"script.{self.name}"})

@@ -2,24 +2,12 @@
 
 from collections.abc import Iterator
 from functools import cached_property
-from typing import Annotated
-
-from pydantic import AfterValidator
 
 from postroom.message import Message, Part
-from postroom.model import Model, OneOrMore
+from postroom.model import Model
 from postroom.pipeline.globs import Glob
-from postroom.pipeline.text import folded
+from postroom.steps.patterns import Globs, matches
 from postroom.units import Size
-
-
-def _glob(text: str) -> str:
-    Glob(text)
-    return text
-
-
-Globs = Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], OneOrMore]
-
 
 # What options of this name say in every step that has them.
 TYPES = "Globs on the type, as labelled or as the content shows; default: every type."
@@ -41,10 +29,10 @@ class Selection(Model):
     def _holds(self, part: Part) -> bool:
         if self.larger is not None and part.size <= self.larger:
             return False
-        if self.names and not _any(self._names, part.filename or ""):
+        if self.names and not matches(self._names, part.filename or ""):
             return False
         # The label, or what the octets say: an operator means either.
-        return not self.types or _any(self._types, part.content_type) or _any(self._types, part.detected_type)
+        return not self.types or matches(self._types, part.content_type) or matches(self._types, part.detected_type)
 
     @cached_property
     def _names(self) -> tuple[Glob, ...]:
@@ -53,7 +41,3 @@ class Selection(Model):
     @cached_property
     def _types(self) -> tuple[Glob, ...]:
         return tuple(map(Glob, self.types))
-
-
-def _any(globs: tuple[Glob, ...], text: str) -> bool:
-    return any(glob.match(folded(text)) for glob in globs)

@@ -1,7 +1,7 @@
 """The step `spam`: asks a scanner, and marks what it takes for spam."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import ClassVar, Final, Literal, Self
 
 from pydantic import Field, model_validator
@@ -13,11 +13,13 @@ from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import HeaderTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Facts, Spam, View
+from postroom.steps.scanning import asking
 from postroom.steps.subject import changed
 from postroom.steps.upstream import ACTIONS, upstream
 
 _WORD: Final = re.compile(r"[\w.:-]{1,100}", re.ASCII)
 _NAMED: Final = 30  # tests in X-Spam-Status
+_LONGEST: Final = 800  # characters of them: a longer word could only stand there encoded
 _STARS: Final = 50  # as SpamAssassin's
 
 
@@ -40,7 +42,8 @@ class SpamStep(Step):
     answer unknown (`pass`). One that is larger than the settings allow a server to be asked goes on, too.
 
     From the score `tag-at` on the message gets X-Spam-Flag, X-Spam-Score, X-Spam-Level (a star for each point) and
-    X-Spam-Status of our own in place of those that it had, and `subject` where that is given.
+    X-Spam-Status of our own in place of those that it had, and `subject` where that is given. Below it, what a stranger
+    wrote into such fields stays as it came: `header: {remove: "X-Spam-*"}` after the scanner takes it away.
 
         - spam: headers
         - spam: {scanner: headers, tag-at: 6, subject: "[SPAM] {{ subject }}"}
@@ -101,13 +104,16 @@ class SpamStep(Step):
                 spam = upstream(view.message.headers, tools.trust.hosts)
                 return spam, "" if spam else "spam is unknown: no field above the trust line tells"
             case "bayes":
-                return self._learned(view, tools)
+                with asking("bayes", tools):
+                    return self._learned(view, tools)
             case "rspamd" | "spamd" if tools.given is not None:
                 return None, "spam is unknown: a test asks no scanner"
             case "rspamd":
-                return _rspamd(view, tools)
+                with asking("rspamd", tools):
+                    return _rspamd(view, tools)
             case "spamd":
-                return _spamd(view, tools)
+                with asking("spamd", tools):
+                    return _spamd(view, tools)
 
     def _learned(self, view: View, tools: Tools) -> tuple[Spam | None, str]:
         from postroom.bayes.filter import Filter
@@ -126,8 +132,7 @@ class SpamStep(Step):
         return spam, f"bayes goes by {opinion.told}" if tools.explains else ""
 
     def _edits(self, spam: Spam, score: float, most: float, view: View, tools: Tools) -> Iterator[Outcome]:
-        tests = ",".join([symbol for symbol in spam.symbols if _WORD.fullmatch(symbol)][:_NAMED]) or "none"
-        status = f"Yes, score={score:g} required={most:g} tests={tests}"
+        status = f"Yes, score={score:g} required={most:g} tests={_tests(spam.symbols)}"
         for name, value in (
             ("X-Spam-Flag", "YES"),
             ("X-Spam-Score", f"{score:g}"),
@@ -139,6 +144,15 @@ class SpamStep(Step):
             subject = changed(view.message.subject or "", self.subject.render(view, tools))
             if subject is not None:
                 yield Edited(SetHeader(name="Subject", value=subject), f"Subject: {subject}")
+
+
+def _tests(symbols: Iterable[str]) -> str:
+    """As X-Spam-Status names them."""
+    named = ""
+    for symbol in [symbol for symbol in symbols if _WORD.fullmatch(symbol)][:_NAMED]:
+        if len(named) + len(symbol) < _LONGEST:
+            named += f",{symbol}"
+    return named[1:] or "none"
 
 
 def _rspamd(view: View, tools: Tools) -> tuple[Spam | None, str]:

@@ -9,13 +9,21 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from ipaddress import ip_address
+from itertools import takewhile
 from typing import Final
 
+from postroom.authentication.hosts import Hosts, hosts
 from postroom.message import Header
 
 LONGEST: Final = 4096  # octets; no host of ours writes a longer Received field
-_IP: Final = r"\[(?:IPv6:)?([0-9A-Fa-f.:]{2,45})\]|(?<![\w.])(\d{1,3}(?:\.\d{1,3}){3})(?![\w.])"
+# In brackets, or bare, as Microsoft and qmail write it.
+_IP: Final = (
+    r"\[(?:IPv6:)?([0-9A-F.:]{2,45})\]|(?<![\w.:])(\d{1,3}(?:\.\d{1,3}){3})(?![\w.])"
+    r"|(?<![\w.:])([0-9A-F]{0,4}(?::[0-9A-F]{0,4}){2,7}(?:\.\d{1,3}){0,3})(?![\w.:])"
+)
 _SEEN: Final = re.compile(rf"(?:^\s*([\w.-]{{1,255}})\s+)?(?:{_IP})", re.IGNORECASE)
+# What a host may write between its own Received field and what it got.
+_BELOW: Final = frozenset(("authentication-results", "received-spf", "dkim-filter", "dmarc-filter"))
 # What the peer called itself, as Exim (`helo=`) and qmail (`HELO `) write it into the comment.
 _HELO: Final = re.compile(r"\b(?:helo|ehlo)[= ](\S+)", re.IGNORECASE)
 _FORGED: Final = "may be forged"  # Sendmail: the name does not lead back to the address
@@ -30,9 +38,9 @@ class Hop:
     address: str = ""
     helo: str = ""
 
-    def came_from(self, hosts: frozenset[str]) -> bool:
+    def came_from(self, ours: Hosts) -> bool:
         """Whether the message had been on one of these hosts, or on this one, before."""
-        return not self.origin or bool(self.origin & hosts) or any(map(_loopback, self.origin))
+        return not self.origin or any(one in ours or _loopback(one) for one in self.origin)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,33 +51,37 @@ class Client:
     helo: str
 
 
-def trusted(headers: Iterable[Header], hosts: Iterable[str]) -> tuple[Header, ...]:
-    """Fields above the lowest of the leading run of Received fields that `hosts` wrote; where the first is not
-    theirs, those above the first. None where there is no Received field: nobody vouches for anything then.
+def trusted(headers: Iterable[Header], named: tuple[str, ...], *, below: bool = False) -> tuple[Header, ...]:
+    """Fields above the lowest of the leading run of Received fields that the hosts `named` wrote; where the first is
+    not theirs, those above the first. None where there is no Received field: nobody vouches for anything then.
 
     The run ends with the field that took the message from outside: the peer that it saw (not what the peer called
-    itself) is neither a loopback address nor one of `hosts`, which may hold addresses for this.
+    itself) is neither a loopback address nor one of ours. `below`: also what such a field has directly below it, as far
+    as that may be its host's.
     """
-    ours = frozenset(host.lower().rstrip(".") for host in hosts)
+    ours = hosts(named)
     believed: tuple[Header, ...] = ()
     since: list[Header] = []
     first = True
-    for header in headers:
+    rest = iter(headers)
+    for header in rest:
         if header.name.lower() != "received":
             since.append(header)
             continue
         hop = _hop(header)
         if first or hop.by in ours:
             believed += tuple(since)
-        if hop.by not in ours or not hop.came_from(ours):
+        if hop.by not in ours:
             break
+        if not hop.came_from(ours):
+            return believed + tuple(takewhile(_is_trace, rest)) if below else believed
         since, first = [header], False
     return believed
 
 
-def client(headers: Iterable[Header], hosts: Iterable[str]) -> Client | None:
-    """By the field of the trust line; None where none of `hosts` tells an address from outside."""
-    ours = frozenset(host.lower().rstrip(".") for host in hosts)
+def client(headers: Iterable[Header], named: tuple[str, ...]) -> Client | None:
+    """By the field of the trust line; None where none of the hosts `named` tells an address from outside."""
+    ours = hosts(named)
     for header in headers:
         if header.name.lower() != "received":
             continue
@@ -98,7 +110,7 @@ def _hop(header: Header) -> Hop:
     start = 2 if words[:1] == ["from"] else 0
     by = words[words.index("by", start) + 1 :][:1] if "by" in words[start:] else []
     peer = words[1] if start and len(words) > 1 else ""
-    host = by[0].rstrip(".;") if by else ""
+    host = by[0].rstrip(".;").strip("[]") if by else ""
     if not peer:
         return Hop(host, frozenset())
     told = next((found[1] for comment in comments if (found := _HELO.search(comment))), peer)
@@ -128,15 +140,25 @@ def _clauses(value: str) -> tuple[list[str], list[str]]:
 def _seen(peer: str, comments: Iterable[str]) -> tuple[str, str]:
     """Name and address of the peer, as far as the host saw them itself."""
     for comment in (*comments, peer):
-        seen = _SEEN.search(_HELO.sub("", comment))
-        if seen:
-            name = "" if seen[1] is None or _FORGED in comment else seen[1].lower().rstrip(".")
-            return name, (seen[2] or seen[3]).lower()
+        for seen in _SEEN.finditer(_HELO.sub("", comment)):
+            address = (seen[2] or seen[3] or seen[4]).lower()
+            if _is_address(address):
+                name = "" if seen[1] is None or _FORGED in comment else seen[1].lower().rstrip(".")
+                return name, address
     return "", ""
 
 
-def _loopback(host: str) -> bool:
+def _is_trace(header: Header) -> bool:
+    return header.name.lower() in _BELOW
+
+
+def _is_address(text: str) -> bool:
     try:
-        return ip_address(host).is_loopback
+        ip_address(text)
     except ValueError:
         return False
+    return True
+
+
+def _loopback(host: str) -> bool:
+    return _is_address(host) and ip_address(host).is_loopback

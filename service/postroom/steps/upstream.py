@@ -33,7 +33,7 @@ ACTIONS: Final[Mapping[str, Verdict]] = {
 }
 
 
-def upstream(headers: Iterable[Header], hosts: Iterable[str]) -> Spam | None:
+def upstream(headers: Iterable[Header], hosts: tuple[str, ...]) -> Spam | None:
     """What trusted fields say, of several fields of a name the topmost; None where they say nothing."""
     fields: dict[str, str] = {}
     for header in trusted(headers, hosts):

@@ -10,6 +10,7 @@ from postroom.pipeline.outcome import Fact, Note, Outcome
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Facts, View, Virus
+from postroom.steps.scanning import asking
 
 
 class VirusStep(Step):
@@ -55,4 +56,5 @@ class VirusStep(Step):
 def _ask(view: View, tools: Tools) -> Virus:
     from postroom.transports import clamd
 
-    return clamd.ask(tools.scanners.clamd, view)
+    with asking("clamd", tools):
+        return clamd.ask(tools.scanners.clamd, view)

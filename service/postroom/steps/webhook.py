@@ -1,11 +1,7 @@
 """The step `webhook`: a POST to a program that waits for messages, signed as Standard Webhooks says."""
 
-import base64
-import binascii
-import hashlib
-import hmac
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated, ClassVar, Final, Literal, Self
@@ -13,22 +9,20 @@ from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, Field, model_validator
 
-from postroom.errors import Temporary
-from postroom.model import OneOrMore
 from postroom.pipeline.globs import Glob
 from postroom.pipeline.outcome import Effect, Letter, Note, Outcome, Receipt
 from postroom.pipeline.step import Kind, Reference, Step
 from postroom.pipeline.templates import HeaderTemplate, UrlTemplate
-from postroom.pipeline.text import folded
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
-from postroom.steps.payload import attached, webhook_json
+from postroom.steps.form import Chunks, form
+from postroom.steps.patterns import Globs, matches
+from postroom.steps.payload import webhook_json
 from postroom.steps.program import TimeLimit
 from postroom.steps.secret import secret
+from postroom.steps.signature import signed
 from postroom.transports import http
 
-Chunks = Sequence[bytes | memoryview]
-PREFIX: Final = "whsec_"
 _TOKEN: Final = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,100}")
 _VALUE: Final = re.compile(r"\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 _WITH_HOST: Final = re.compile(r"https?://[^/?#]+[/?#]")
@@ -44,11 +38,6 @@ def _header(name: str) -> str:
     if name.lower() in _OURS:
         raise ValueError("this header is set by the step itself")
     return name
-
-
-def _glob(pattern: str) -> str:
-    Glob(pattern)
-    return pattern
 
 
 class WebhookEffect(Effect):
@@ -131,9 +120,7 @@ class WebhookStep(Step):
     timeout: TimeLimit = Field(
         default=timedelta(seconds=30), description="For all of it; else `defaults: {timeout: …}` where that is set."
     )
-    allow: Annotated[tuple[Annotated[str, AfterValidator(_glob)], ...], OneOrMore] = Field(
-        default=(), description="Globs of hosts, where the host comes from the message."
-    )
+    allow: Globs = Field(default=(), description="Globs of hosts, where the host comes from the message.")
     allow_private: bool = Field(
         default=False, alias="allow-private", description="Also to private, loopback and link-local addresses."
     )
@@ -178,27 +165,10 @@ class WebhookStep(Step):
 
     def _allows(self, url: str) -> bool:
         try:
-            host = folded(http.host_of(url))
+            host = http.host_of(url)
         except ValueError:
             return False
-        return any(Glob(one).match(host) for one in self.allow)
-
-
-def signed(secret: str, key: str, at: str, chunks: Chunks) -> str:
-    """The signature of one delivery: `v1,` and base64 of the HMAC-SHA256 of id, time and body."""
-    made = hmac.new(_octets(secret), f"{key}.{at}.".encode(), hashlib.sha256)
-    for chunk in chunks:
-        made.update(chunk)
-    return f"v1,{base64.b64encode(made.digest()).decode('ascii')}"
-
-
-def _octets(secret: str) -> bytes:
-    if not secret.startswith(PREFIX):
-        return secret.encode()
-    try:
-        return base64.b64decode(secret.removeprefix(PREFIX), validate=True)
-    except (binascii.Error, ValueError):
-        raise Temporary(f"the secret that signs begins with {PREFIX}, but the rest is no base64") from None
+        return matches(map(Glob, self.allow), host)
 
 
 def _content(send: Literal["json", "raw", "multipart"], letter: Letter, tools: Tools) -> tuple[str, Chunks]:
@@ -209,21 +179,4 @@ def _content(send: Literal["json", "raw", "multipart"], letter: Letter, tools: T
         case "raw":
             return "message/rfc822", [letter.prefix, *letter.chunks]
         case "multipart":
-            return _form(letter, tools)
-
-
-def _form(letter: Letter, tools: Tools) -> tuple[str, Chunks]:
-    """A form (RFC 7578) with the same boundary at each try, one that stands nowhere within."""
-    parts = [('name="message"', "application/json", webhook_json(letter, tools))]
-    for name, kind, part in attached(letter.message):
-        quoted = name.replace('"', "%22")
-        parts.append((f'name="attachment"; filename="{quoted}"', kind, part.content))
-    boundary = f"postroom-{letter.key}"
-    while any(boundary.encode() in content for _, _, content in parts):
-        boundary += "-"
-    chunks: list[bytes | memoryview] = []
-    for disposition, kind, content in parts:
-        head = f"--{boundary}\r\nContent-Disposition: form-data; {disposition}\r\nContent-Type: {kind}\r\n\r\n"
-        chunks += [head.encode("utf-8", "replace"), content, b"\r\n"]
-    chunks.append(f"--{boundary}--\r\n".encode())
-    return f"multipart/form-data; boundary={boundary}", chunks
+            return form(letter, tools)

@@ -35,7 +35,7 @@ def write_all(descriptor: int, chunks: Iterable[bytes | memoryview]) -> int:
     return total
 
 
-def sync_directory(path: Path) -> None:
+def sync_directory(path: Path | str) -> None:
     """Make names in a directory durable."""
     descriptor = os.open(path, os.O_RDONLY | os.O_DIRECTORY)
     try:

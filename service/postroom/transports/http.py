@@ -1,26 +1,25 @@
 """One POST to somebody's server: bounded in time and size, to an address that was checked, never redirected.
 
-The name is resolved once and every address looked at; the connection goes to one of those and to nothing that a
-second look at the DNS would give. TLS is verified for the name.
+The name is resolved once and every address looked at; the connection goes to one of those. TLS is verified for the
+name.
 """
 
 import http.client
-import io
 import re
 import socket
 import ssl
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any, Final, cast
+from typing import Final
 from urllib.parse import SplitResult, urlsplit
 
 from postroom.errors import Permanent, Temporary
 from postroom.transports.addresses import is_public
 from postroom.transports.bounded import within
+from postroom.transports.connection import Connection, Deadline
 from postroom.transports.tls import context_of
 
 Chunks = Sequence[bytes | memoryview]
@@ -28,8 +27,6 @@ Resolve = Callable[[str, int], Sequence[str]]
 AGENT: Final = "postroom"
 PORTS: Final = {"http": 80, "https": 443}
 MOST_ADDRESSES: Final = 8  # of a name, tried one after another
-MOST_ANSWER: Final = 256 * 1024  # octets of status and header; the body is not read
-CHUNK: Final = 1 << 16
 LATER: Final = frozenset({408, 425, 429})
 SOONEST: Final = timedelta(minutes=1)  # a server that says "at once" for days is not asked at once for days
 _HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}|[0-9A-Fa-f:.]{2,45}")
@@ -94,27 +91,14 @@ def post(request: Post, *, resolve: Resolve | None = None) -> Answer:
     parts = urlsplit(request.url)
     deadline = Deadline(request.timeout)
     addresses = _checked(host, parts, request, resolve or system_addresses, deadline)
-    connection = _Connection(host, parts, addresses, deadline, _context(request) if parts.scheme == "https" else None)
+    port = parts.port or PORTS[parts.scheme]
+    connection = Connection(host, port, addresses, deadline, _context(request) if parts.scheme == "https" else None)
     try:
         return _exchanged(connection, parts, request)
     except (OSError, http.client.HTTPException, ValueError) as error:
         raise Temporary(_told(error)) from error
     finally:
         connection.close()
-
-
-class Deadline:
-    """The end of all waiting for one server."""
-
-    def __init__(self, period: timedelta) -> None:
-        self._end = time.monotonic() + period.total_seconds()
-
-    def left(self) -> float:
-        """Seconds. Raises TimeoutError where there are none."""
-        left = self._end - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
 
 
 def system_addresses(host: str, port: int) -> Sequence[str]:
@@ -149,7 +133,7 @@ def _context(request: Post) -> ssl.SSLContext:
         raise Temporary("the certificates of `tls-ca` cannot be read") from None
 
 
-def _exchanged(connection: "_Connection", parts: SplitResult, request: Post) -> Answer:
+def _exchanged(connection: Connection, parts: SplitResult, request: Post) -> Answer:
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     connection.putrequest("POST", target, skip_accept_encoding=True)
     connection.putheader("Content-Length", str(sum(map(len, request.chunks))))
@@ -195,87 +179,3 @@ def _told(error: Exception) -> str:
         case OSError():
             return f"the server cannot be reached: {error.strerror or type(error).__name__}"
     return "the server cannot be asked"
-
-
-class _Connection(http.client.HTTPConnection):
-    """Connects to the first of the given addresses that answers, and to nothing else."""
-
-    def __init__(
-        self,
-        host: str,
-        parts: SplitResult,
-        addresses: Sequence[str],
-        deadline: Deadline,
-        context: ssl.SSLContext | None,
-    ) -> None:
-        super().__init__(host, parts.port or PORTS[parts.scheme])
-        self.default_port = PORTS[parts.scheme]  # Host names another one only
-        self._addresses = addresses
-        self._deadline = deadline
-        self._context = context
-
-    def connect(self) -> None:
-        plain = self._reached()
-        if self._context is None:
-            self._take(plain)
-            return
-        try:
-            plain.settimeout(self._deadline.left())
-            self._take(self._context.wrap_socket(plain, server_hostname=self.host))
-        except BaseException:
-            plain.close()
-            raise
-
-    def _take(self, sock: socket.socket) -> None:
-        # http.client asks of its socket what _Bounded has.
-        self.sock = cast("socket.socket", _Bounded(sock, self._deadline))
-
-    def _reached(self) -> socket.socket:
-        last = OSError()
-        for number, address in enumerate(self._addresses):
-            left = self._deadline.left() / (len(self._addresses) - number)
-            try:
-                return socket.create_connection((address, self.port), timeout=left)
-            except OSError as error:
-                last = error
-        raise last
-
-
-class _Bounded:
-    """A socket on which everything together ends at the deadline, and from which so much is read and no more."""
-
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
-        self._sock = sock
-        self._deadline = deadline
-        self._room = MOST_ANSWER
-
-    def sendall(self, data: bytes | memoryview) -> None:
-        rest = memoryview(data).cast("B")
-        while rest:
-            self._sock.settimeout(self._deadline.left())
-            rest = rest[self._sock.send(rest[:CHUNK]) :]
-
-    def recv_into(self, buffer: Any) -> int:
-        if self._room <= 0:
-            raise ValueError("the answer is too long")
-        self._sock.settimeout(self._deadline.left())
-        count = self._sock.recv_into(memoryview(buffer)[: self._room])
-        self._room -= count
-        return count
-
-    def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_Reading(self), 4096)
-
-    def close(self) -> None:
-        self._sock.close()
-
-
-class _Reading(io.RawIOBase):
-    def __init__(self, sock: _Bounded) -> None:
-        self._from = sock
-
-    def readable(self) -> bool:
-        return True
-
-    def readinto(self, buffer: Any) -> int:
-        return self._from.recv_into(buffer)

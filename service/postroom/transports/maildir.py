@@ -19,6 +19,7 @@ from postroom.transports.publishing import Publish
 LETTERS: Final = {
     "\\draft": "D", "\\flagged": "F", "$forwarded": "P", "\\answered": "R", "\\seen": "S", "\\deleted": "T",
 }  # fmt: skip
+SUBS: Final = ("tmp", "cur", "new")  # new last: whoever looks for it finds a whole Maildir
 BLOCK: Final = 1 << 18
 NEW_FOLDERS: Final = 100  # made in one mailbox within a day: their names can come from messages
 Chunks = Sequence[bytes | memoryview]
@@ -80,9 +81,9 @@ def deliver(
         where, info = ("cur", f":2,{letters_of(flags)}") if letters_of(flags) or seen else ("new", "")
         # Two tries at once are possible, when one was stopped past its lease and goes on: were they to share a
         # file in tmp, the one could publish what the other is still writing.
-        temporary = directory / "tmp" / f"{name}.{os.urandom(4).hex()}"
+        temporary = f"{directory}/tmp/{name}.{os.urandom(4).hex()}"
         descriptor, size = _written(temporary, unix(chunks))
-        publish(descriptor, temporary, directory / where / f"{name},S={size}{info}")
+        publish(descriptor, temporary, f"{directory}/{where}/{name},S={size}{info}")
         return True
 
 
@@ -94,7 +95,7 @@ def letters_of(flags: Iterable[str]) -> str:
 def prepare(directory: Path, *, create: bool, root: Path | None, spend: Callable[[], None] = _nothing) -> None:
     """Make what is missing of a Maildir, or of a folder of `root`. `spend`: called before such a folder is made, to
     raise where there are to be no more. Raises OSError, and Permanent where it is not to be created."""
-    if (directory / "new").is_dir() and (directory / "tmp").is_dir() and (directory / "cur").is_dir():
+    if all(os.path.isdir(f"{directory}/{sub}") for sub in SUBS):
         return
     if not create and not directory.is_dir():
         raise Permanent(f"{root or directory}: there is no such folder, and it is not to be created")
@@ -102,7 +103,7 @@ def prepare(directory: Path, *, create: bool, root: Path | None, spend: Callable
         if not directory.is_dir():
             spend()
         prepare(root, create=True, root=None)
-    for sub in ("tmp", "cur", "new"):  # new last: whoever looks for it finds a whole Maildir
+    for sub in SUBS:
         make_directories(directory / sub)
     if root is not None and directory != root:
         with suppress(FileExistsError):
@@ -127,7 +128,7 @@ def _named(directory: Path, key: str) -> list[str]:
         return [entry.name for entry in entries if f".{key}." in entry.name]
 
 
-def _written(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int, int]:
+def _written(path: str, chunks: Iterable[bytes | memoryview]) -> tuple[int, int]:
     """An open file, and its octets."""
     descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     try:
@@ -135,7 +136,7 @@ def _written(path: Path, chunks: Iterable[bytes | memoryview]) -> tuple[int, int
     except BaseException:
         os.close(descriptor)
         with suppress(FileNotFoundError):
-            path.unlink()
+            os.unlink(path)
         raise
 
 

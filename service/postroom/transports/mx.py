@@ -1,15 +1,16 @@
 """Mail to the mail exchangers of its recipients: where the DNS says, in its order (RFC 5321 5.1)."""
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from ipaddress import ip_address
+from itertools import islice
 from typing import Final
 
 from postroom.errors import Temporary
 from postroom.pipeline.outgoing import Mail, Reply
-from postroom.transports.dns import Exchanger, Resolver
+from postroom.transports.dns import Resolver
+from postroom.transports.routes import Routes, Unroutable
 from postroom.transports.smtp.allowance import Allowance
 from postroom.transports.smtp.pool import Pool
 from postroom.transports.smtp.session import Session
@@ -18,17 +19,8 @@ from postroom.transports.smtp.transport import sent
 from postroom.transports.smtp.trouble import Untrusted
 from postroom.transports.sts import Policies, Policy
 
-MOST_HOSTS: Final = 5  # that are tried for one domain
-MOST_ADDRESSES: Final = 8
+MOST_ADDRESSES: Final = 8  # that are tried for one domain
 MOST_POOLS: Final = 200  # of servers at once
-
-
-class Unroutable(Exception):  # noqa: N818 - never leaves this module
-    """Nobody takes mail for a domain; `reply` says why."""
-
-    def __init__(self, code: int, enhanced: str, text: str) -> None:
-        super().__init__(text)
-        self.reply = Reply(code=code, enhanced=enhanced, text=text, phase="the DNS")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,20 +64,14 @@ class MxTransport:
 
     def _sent(self, domain: str, mail: Mail) -> Mapping[str, Reply]:
         error = Temporary("none of its mail exchangers can be reached")
-        tried = 0
+        routes = Routes(resolver=self.resolver, own=self.terms.helo, allow_private=self.allow_private)
         try:
             policy = self._policies.policy(domain)
-            for exchanger in _routes(self.resolver, domain, self.terms.helo):
-                if policy.enforced and not policy.names(exchanger.host):
-                    error = Temporary("the mail exchanger is none that the domain's MTA-STS policy names")
-                    continue
-                for address in self._addresses(exchanger.host):
-                    if (tried := tried + 1) > MOST_ADDRESSES:
-                        raise error
-                    try:
-                        return self._over(exchanger.host, address, policy, mail)
-                    except Temporary as failed:
-                        error = failed
+            for host, address in islice(routes.places(domain, policy), MOST_ADDRESSES):
+                try:
+                    return self._over(host, address, policy, mail)
+                except Temporary as failed:
+                    error = failed
         except Unroutable as why:
             return dict.fromkeys(mail.recipients, why.reply)
         raise error
@@ -106,14 +92,12 @@ class MxTransport:
                 self._pools[key] = Pool(opening, self.connections, self.patience)
             return self._pools[key]
 
-    def _addresses(self, host: str) -> Sequence[str]:
-        found = (*self.resolver.addresses(host, "AAAA").records, *self.resolver.addresses(host, "A").records)
-        return [one for one in found if self.allow_private or ip_address(one).is_global]
-
     @property
     def _policies(self) -> Policies:
         if self.policies is None:
-            object.__setattr__(self, "policies", Policies(self.resolver, ca=self.terms.ca))
+            object.__setattr__(
+                self, "policies", Policies(self.resolver, ca=self.terms.ca, allow_private=self.allow_private)
+            )
         assert self.policies is not None
         return self.policies
 
@@ -126,25 +110,3 @@ def _opened(terms: Terms, address: str, *, strict: bool) -> Session:
         if strict:
             raise
         return Session.opened(replace(terms, verify=False), address)
-
-
-def _routes(resolver: Resolver, domain: str, own: str) -> Sequence[Exchanger]:
-    """Hosts to try, most preferred first. Raises Unroutable where nobody takes mail for the domain."""
-    if domain.startswith("["):
-        raise Unroutable(553, "5.1.2", "mail does not go to addresses of hosts")
-    answers = resolver.exchangers(domain)
-    if not answers.exists:
-        raise Unroutable(550, "5.1.2", "there is no such domain")
-    found = answers.records
-    if found == (Exchanger(0, ""),) or (len(found) == 1 and not found[0].host):
-        raise Unroutable(556, "5.1.10", "the domain takes no mail (null MX)")
-    if not found:
-        if not any(resolver.addresses(domain, kind) for kind in ("AAAA", "A")):
-            raise Unroutable(550, "5.4.4", "the domain has neither a mail exchanger nor an address")
-        return [Exchanger(0, domain)]
-    # What stands behind ourselves would send it back to us (RFC 5321 5.1).
-    ours = [one.preference for one in found if one.host == own.lower()]
-    left = [one for one in found if one.host and (not ours or one.preference < min(ours))]
-    if not left:
-        raise Unroutable(554, "5.4.6", "the domain's mail comes back to us")
-    return left[:MOST_HOSTS]

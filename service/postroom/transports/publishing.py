@@ -1,25 +1,30 @@
 """Files become durable and get their names: one at once, or many together, which costs the disk far less.
 
 Written, fsynced, renamed, and then the directory fsynced: whoever sees the name finds the whole file, also after a
-power failure. Together, each of these steps is taken for all files before the next, and a directory is synced once.
+power failure. Together, each of these steps is taken for all files before the next, a directory is synced once, and
+many wait for the disk at a time: a file system's journal takes all that wait with one write.
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
+from functools import cache
 from typing import Generic, TypeVar
 
 from postroom.transports.files import sync_directory
 
-Publish = Callable[[int, Path, Path], None]
+Publish = Callable[[int, str, str], None]
 """Takes an open file, its temporary path and the path that it is to have; closes it. Raises OSError."""
 MOST = 200  # files kept open
+WAITING = 8  # threads that wait for the disk
 T = TypeVar("T")
+A = TypeVar("A")
+B = TypeVar("B")
 
 
-def publish(descriptor: int, temporary: Path, path: Path) -> None:
+def publish(descriptor: int, temporary: str, path: str) -> None:
     """At once."""
     try:
         try:
@@ -27,21 +32,25 @@ def publish(descriptor: int, temporary: Path, path: Path) -> None:
         finally:
             os.close(descriptor)
         # What this could replace has the same key: the same message.
-        temporary.rename(path)
+        os.rename(temporary, path)
     except BaseException:
         with suppress(FileNotFoundError):
-            temporary.unlink()
+            os.unlink(temporary)
         raise
-    sync_directory(path.parent)
+    sync_directory(os.path.dirname(path))
 
 
 @dataclass(slots=True)
 class _Waiting(Generic[T]):
     owner: T
     descriptor: int
-    temporary: Path
-    path: Path
+    temporary: str
+    path: str
     error: OSError | None = None
+
+    @property
+    def directory(self) -> str:
+        return os.path.dirname(self.path)
 
     def sync(self) -> None:
         try:
@@ -54,12 +63,12 @@ class _Waiting(Generic[T]):
     def rename(self) -> None:
         try:
             if self.error is None:
-                self.temporary.rename(self.path)
+                os.rename(self.temporary, self.path)
         except OSError as error:
             self.error = error
         if self.error is not None:
             with suppress(OSError):
-                self.temporary.unlink()
+                os.unlink(self.temporary)
 
 
 class Together(Generic[T]):
@@ -70,7 +79,7 @@ class Together(Generic[T]):
         self._failed = failed
         self._waiting: list[_Waiting[T]] = []
 
-    def publish(self, descriptor: int, temporary: Path, path: Path) -> None:
+    def publish(self, descriptor: int, temporary: str, path: str) -> None:
         """Later, with the others."""
         assert self.owner is not None
         self._waiting.append(_Waiting(self.owner, descriptor, temporary, path))
@@ -83,18 +92,27 @@ class Together(Generic[T]):
     def finish(self) -> None:
         """All that waits is published when this returns, or `failed` has heard of it."""
         waiting, self._waiting = self._waiting, []
-        for each in waiting:
-            each.sync()
+        side_by_side(_Waiting.sync, waiting)
         for each in waiting:
             each.rename()
-        directories = {each.path.parent for each in waiting if each.error is None}
-        unsynced = {directory: _sync(directory) for directory in directories}
+        directories = list({each.directory for each in waiting if each.error is None})
+        unsynced = dict(zip(directories, side_by_side(_sync, directories), strict=True))
         for each in waiting:
-            if error := each.error or unsynced.get(each.path.parent):
+            if error := each.error or unsynced.get(each.directory):
                 self._failed(each.owner, error)
 
 
-def _sync(directory: Path) -> OSError | None:
+def side_by_side(act: Callable[[A], B], items: Sequence[A]) -> list[B]:
+    """What comes of each, in their order; many wait for the disk at a time."""
+    return list(map(act, items)) if len(items) < 2 else list(_threads().map(act, items))
+
+
+@cache
+def _threads() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(WAITING, thread_name_prefix="fsync")
+
+
+def _sync(directory: str) -> OSError | None:
     try:
         sync_directory(directory)
     except OSError as error:

@@ -1,16 +1,27 @@
 """A connection to a scanner whose every wait, and all of them together, end in time."""
 
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from time import monotonic
 from typing import Any, Final, Self
 
 from postroom.errors import Temporary
+from postroom.transports.bounded import within
 
 ANSWER: Final = 1 << 20  # octets; no scanner says more about one message
 PIECE: Final = 1 << 16
+
+
+Target = tuple[socket.AddressFamily, str | tuple[str, int]]
+LookUp = Callable[[str, int], Sequence[Target]]
+
+
+def addresses(host: str, port: int) -> Sequence[Target]:
+    """As this machine finds them, which may take long. Raises OSError."""
+    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return [(family, (str(address[0]), int(address[1]))) for family, _, _, _, address in found]
 
 
 class Line(socket.socket):
@@ -19,19 +30,23 @@ class Line(socket.socket):
     deadline: float = 0.0
 
     @classmethod
-    def to(cls, url: str, timeout: timedelta) -> Self:
-        """Connect to `tcp://HOST:PORT`, `http://HOST:PORT` or `unix:/PATH`. Raises OSError."""
+    def to(cls, url: str, timeout: timedelta, look_up: LookUp = addresses) -> Self:
+        """Connect to `tcp://HOST:PORT`, `http://HOST:PORT` or `unix:/PATH`, of a host with several addresses to the
+        first that takes it. Raises OSError."""
         deadline = monotonic() + timeout.total_seconds()
-        kind, address = target(url)
-        line = cls(socket.AF_UNIX, socket.SOCK_STREAM) if isinstance(address, str) else cls(kind, socket.SOCK_STREAM)
-        line.deadline = deadline
-        try:
-            line._await()
-            line.connect(address)
-        except BaseException:
-            line.close()
-            raise
-        return line
+        failure = OSError("its name has no address")
+        for kind, address in within(timeout.total_seconds(), lambda: _targets(url, look_up)):
+            line = cls(kind, socket.SOCK_STREAM)
+            line.deadline = deadline
+            try:
+                line._await()
+                line.connect(address)
+            except OSError as error:
+                line.close()
+                failure = error
+            else:
+                return line
+        raise failure
 
     def recv_into(self, buffer: Any, nbytes: int = 0, flags: int = 0) -> int:
         """What http.client reads with."""
@@ -62,13 +77,12 @@ class Line(socket.socket):
         self.settimeout(left)
 
 
-def target(url: str) -> tuple[socket.AddressFamily, str | tuple[str, int]]:
-    """The family and address that a scanner's URL names."""
+def _targets(url: str, look_up: LookUp) -> Sequence[Target]:
+    """Families and addresses that a scanner's URL names."""
     if url.startswith("unix:"):
-        return socket.AF_UNIX, url.removeprefix("unix:")
+        return [(socket.AF_UNIX, url.removeprefix("unix:"))]
     host, _, port = url.partition("://")[2].rstrip("/").rpartition(":")
-    family, _, _, _, address = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)[0]
-    return family, (str(address[0]), int(address[1]))
+    return look_up(host.strip("[]"), int(port))
 
 
 @contextmanager

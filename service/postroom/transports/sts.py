@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Final
 
 from postroom.errors import Temporary
+from postroom.transports.addresses import is_public
 from postroom.transports.dns import Resolver
 from postroom.transports.tls import context_of
 
@@ -44,8 +45,11 @@ NONE: Final = Policy()
 class Policies:
     """Fetched over HTTPS and kept as long as they say. A policy that cannot be fetched anew stays in force."""
 
-    def __init__(self, resolver: Resolver, *, ca: Path | None = None, port: int = 443) -> None:
+    def __init__(
+        self, resolver: Resolver, *, ca: Path | None = None, port: int = 443, allow_private: bool = False
+    ) -> None:
         self._resolver = resolver
+        self._allow_private = allow_private
         self._ca = ca
         self._port = port
         self._kept: OrderedDict[str, tuple[bytes, Policy, float]] = OrderedDict()
@@ -93,7 +97,7 @@ class Policies:
         host = f"mta-sts.{domain}"
         try:
             addresses = self._resolver.addresses(host, "A").records or self._resolver.addresses(host, "AAAA").records
-            if not addresses:
+            if not addresses or not (self._allow_private or is_public(addresses[0])):
                 return None
             return parsed(_got(host, addresses[0], self._port, context_of(self._ca)))
         except (OSError, ValueError, Temporary, http.client.HTTPException):

@@ -104,7 +104,9 @@ class Performer:
         if effect is None:
             return
         ordinal = places[0].record.ordinal if places else len(job.tasks)
-        made = keep(effect, message=job.claim.row.key, ordinal=ordinal, edits=len(job.plan.edits))
+        # A report is about the message as it came, which its sender may have signed.
+        edits = 0 if effect.word == "bounce" else len(job.plan.edits)
+        made = keep(effect, message=job.claim.row.key, ordinal=ordinal, edits=edits)
         task = Task(record=record(made), effect=effect)
         job.keep = task.record
         job.tasks = [each for each in job.tasks if not each.record.place] + [task]
@@ -116,20 +118,17 @@ class Performer:
 
     def _bounce(self, job: Job) -> Effect | None:
         """A report to the sender, where nothing was delivered and nobody is left who could be told."""
-        from postroom.steps.bounce import BounceEffect, Failure
-        from postroom.steps.forward import ForwardEffect
+        from postroom.steps.bounce import bounce_of
 
-        sent = [(task, task.effect) for task in job.tasks if isinstance(task.effect, ForwardEffect)]
-        died = [(task, effect) for task, effect in sent if task.state is EffectState.DEAD and effect.to]
-        sender = job.claim.row.sender
+        row = job.claim.row
         delivered = any(
             task.state is EffectState.DONE and (task.effect.delivers or task.effect.word == "forward")
             for task in job.tasks
         )
-        if not (job.bounces and sender and died) or delivered:
+        if not (job.bounces and row.sender) or delivered:
             return None
-        failures = tuple(Failure(recipient=effect.to, reason=task.error) for task, effect in died)
-        return BounceEffect(to=sender, server=died[0][1].server, failures=failures)
+        died = [(task.effect, task.error) for task in job.tasks if task.state is EffectState.DEAD]
+        return bounce_of(died, row.sender, row.recipients)
 
     def _try(self, job: Job, task: Task, *, patient: bool) -> None:
         """Do one effect if it is its turn, and note what came of it."""

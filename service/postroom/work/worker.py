@@ -3,7 +3,7 @@
 `postroom filter` and the queue's tasks both come through here. Whoever calls holds the claim, so nobody else does.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import timedelta
@@ -54,7 +54,7 @@ class Worker:
         `settle`: the source has nothing more to do. `patient`: effects wait for their next try. Raises Fenced when
         the claim is lost, Temporary when planning has to wait; the claim has ended when this returns or raises.
         """
-        with self.opened(claim.row) as raw:
+        with self._opened(claim) as raw:
             if self._crashes_too_often(claim):
                 return self._give_up(claim, raw, home, "its processing crashed too often")
             job = self._begun(claim, raw, home)
@@ -68,9 +68,8 @@ class Worker:
 
         Nothing of one message harms another's work. What is lost to another worker is left to it.
         """
-        inline = self.ledger.contents([claim.row.blob for claim in claims if claim.row.blob])
         with ExitStack() as stack:
-            jobs = [job for claim in claims if (job := self._tried(claim, seat, inline, stack)) is not None]
+            jobs = [job for claim in claims if (job := self._tried(claim, seat, stack)) is not None]
             jobs = self._together(jobs, self._store)
             performer = self._performer()
             for group in groups(jobs):
@@ -103,16 +102,12 @@ class Worker:
             for task in job.risks:
                 task.begun = True
 
-    def _tried(
-        self, claim: Claim, seat: Callable[[Row], Seat], inline: Mapping[str, bytes], stack: ExitStack
-    ) -> Job | None:
+    def _tried(self, claim: Claim, seat: Callable[[Row], Seat], stack: ExitStack) -> Job | None:
         """Begin on one of many. None: it has to wait, or was given up, and its claim has ended."""
         row = claim.row
         try:
             at = seat(row)
-            assert row.blob is not None, "a claimed row has its bytes"
-            held = inline.get(row.blob)
-            raw = stack.enter_context(self.spool.open(row.blob)) if held is None else held
+            raw = stack.enter_context(self._opened(claim))
             if self._crashes_too_often(claim):
                 self._give_up(claim, raw, at.home, "its processing crashed too often")
                 return None
@@ -156,14 +151,13 @@ class Worker:
         return claim.row.crashes > self.retry.crashes
 
     @contextmanager
-    def opened(self, row: Row) -> Iterator[Raw]:
-        """The original bytes, from the ledger's own row or the spool. Raises Temporary when they cannot be read."""
-        assert row.blob is not None, "a claimed row has its bytes"
-        inline = self.ledger.content(row)
-        if inline is not None:
-            yield inline
+    def _opened(self, claim: Claim) -> Iterator[Raw]:
+        """The original bytes, from the ledger or the spool. Raises Temporary when they cannot be read."""
+        if claim.content is not None:
+            yield claim.content
             return
-        with self.spool.open(row.blob) as raw:
+        assert claim.row.blob is not None, "a claimed row has its bytes"
+        with self.spool.open(claim.row.blob) as raw:
             yield raw
 
     def _begun(self, claim: Claim, raw: Raw, home: Home, *, settles: Callable[[Plan], bool] | None = None) -> Job:
@@ -192,7 +186,7 @@ class Worker:
             told = describe(error)
             self.ledger.postponed(claim, told, now + waiting(self.retry, row.tries, error))
             raise Postponed(f"it cannot be planned now: {told}") from error
-        self.meter.planned(made, view.message.layout_defects)
+        self.meter.planned(made, view.message.known_defects)
         tasks = [Task(record=record(planned), effect=planned.effect) for planned in made.effects]
         return Job(claim=claim, plan=made, planned_at=now, raw=raw, home=home, tasks=tasks, fresh=True, settles=settles)
 

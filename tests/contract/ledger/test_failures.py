@@ -10,13 +10,14 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
-from sqlalchemy import exc
 
 from postroom.errors import Permanent, Temporary
 from postroom.ledger import Ledger, Query
 from postroom.ledger.failures import SQLITE, UNKNOWN, remedy, translated
 from postroom.ledger.files import file_system, is_network
+from postroom.ledger.statements import sql
 
 QUICK = timedelta(milliseconds=50)
 
@@ -85,7 +86,7 @@ def test_a_ledger_that_cannot_be_written_is_temporary() -> None:
         nobody = pwd.getpwnam("nobody").pw_uid
         # Root is asked no permission, so the child becomes somebody who is, once it has read our code.
         program = OPEN + (
-            "import os, sqlalchemy.dialects.sqlite\n"
+            "import os, postroom.ledger.sqlite\n"
             "if os.geteuid() == 0: os.setuid(int(sys.argv[2]))\n"
             "try: Ledger.open('sqlite:///' + sys.argv[1]).drop(1, 'x')\n"
             "except Temporary as error: print(error)\n"
@@ -138,7 +139,7 @@ def test_a_row_that_another_holds_in_postgresql_is_not_waited_for_without_end(po
     ledger, other = Ledger.open(url, wait=timedelta(seconds=1)), Ledger.open(url)
     claim = make_clerk(ledger).claim()
     with other._database.writing() as connection:
-        connection.exec_driver_sql("SELECT id FROM message FOR UPDATE")
+        connection.rows(sql("SELECT id FROM message FOR UPDATE"))
         with pytest.raises(Temporary, match="a row is locked by another process for too long"):
             ledger.release([claim])
     ledger.release([claim])
@@ -194,16 +195,15 @@ def test_every_error_of_sqlite_that_an_operator_can_mend_has_its_sentence() -> N
     assert set(SQLITE) == primary - _UNTOLD
 
 
-@pytest.mark.parametrize(
-    "kind",
-    [kind for kind in vars(exc).values() if isinstance(kind, type) and issubclass(kind, exc.DBAPIError)],
-)
-def test_every_error_of_a_driver_is_translated(kind: type[exc.DBAPIError]) -> None:
-    with pytest.raises((Temporary, Permanent)) as caught, translated("L"):
-        raise kind("SELECT", {}, Exception("odd"))
-    permanent = issubclass(kind, exc.DataError | exc.IntegrityError)
-    assert isinstance(caught.value, Permanent) == permanent
-    assert remedy(RuntimeError()) == UNKNOWN
+@pytest.mark.parametrize("driver", [sqlite3, psycopg], ids=["sqlite", "postgresql"])
+def test_every_error_of_a_driver_is_translated(driver: Any) -> None:
+    kinds = [kind for kind in vars(driver).values() if isinstance(kind, type) and issubclass(kind, driver.Error)]
+    assert len(kinds) > 7
+    for kind in kinds:
+        with pytest.raises((Temporary, Permanent)) as caught, translated("L", driver):
+            raise kind("odd")
+        assert isinstance(caught.value, Permanent) == issubclass(kind, driver.DataError | driver.IntegrityError)
+    assert remedy(RuntimeError(), driver) == UNKNOWN
 
 
 MOUNTS = r"""

@@ -1,5 +1,6 @@
 """Arrivals become rows, each once, whatever is in them."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -46,6 +47,13 @@ def test_a_row_gives_back_what_arrived(ledger: Ledger, clerk: Any) -> None:
         WHEN,
     )
     assert ledger.content(row) == b"\x00\xff"
+
+
+@pytest.mark.parametrize("when", [datetime(1970, 1, 1, tzinfo=UTC), datetime(1969, 7, 20, 20, 17, tzinfo=UTC)])
+def test_a_message_as_old_as_time_itself_is_read_back(ledger: Ledger, clerk: Any, when: datetime) -> None:
+    """`touch -d @0` on a file in a Maildir: its row could not be read, nor could any beside it."""
+    (answer,) = record(ledger, replace(arrival(), received=when))
+    assert clerk.row(clerk.recorded(answer)).received_at == when
 
 
 def test_a_known_key_gives_its_row_and_stores_nothing(ledger: Ledger, clerk: Any) -> None:

@@ -3,26 +3,19 @@
 from datetime import timedelta
 
 import pytest
-from sqlalchemy import Connection, text
 
 from postroom.errors import Temporary
 from postroom.ledger import Ledger, Query
 from postroom.ledger.database import connect
 from postroom.ledger.migrations import STEPS, upgrade
+from postroom.ledger.statements import sql
 
 WAIT = timedelta(seconds=30)
 
 
-def add_column(connection: Connection) -> None:
-    connection.execute(text("ALTER TABLE message ADD COLUMN colour TEXT"))
-
-
-def add_table(connection: Connection) -> None:
-    connection.execute(text("CREATE TABLE colour (name TEXT)"))
-
-
-def fail(_: Connection) -> None:
-    raise Temporary("no")
+ADD_COLUMN = "ALTER TABLE message ADD COLUMN colour TEXT"
+ADD_TABLE = "CREATE TABLE colour (name TEXT)"
+FAIL = "SELECT colour FROM nowhere"
 
 
 def test_a_second_opening_changes_nothing(shared_url: str) -> None:
@@ -35,12 +28,12 @@ def test_a_second_opening_changes_nothing(shared_url: str) -> None:
 def test_an_older_ledger_is_brought_up_to_date_step_by_step(ledger_url: str) -> None:
     database = connect(ledger_url, password=None, create=True, wait=WAIT)
     upgrade(database, steps=[])
-    upgrade(database, steps=[add_column])
-    upgrade(database, steps=[add_column, add_table])
+    upgrade(database, steps=[ADD_COLUMN])
+    upgrade(database, steps=[ADD_COLUMN, ADD_TABLE])
     with database.reading() as connection:
-        assert connection.execute(text("SELECT colour FROM message")).all() == []
-        assert connection.execute(text("SELECT name FROM colour")).all() == []
-        assert connection.execute(text("SELECT version FROM schema")).all() == [(3,)]
+        assert connection.rows(sql("SELECT colour FROM message")) == []
+        assert connection.rows(sql("SELECT name FROM colour")) == []
+        assert connection.column("version", sql("SELECT version FROM schema")) == [3]
     database.close()
 
 
@@ -48,14 +41,14 @@ def test_a_step_that_fails_leaves_the_ledger_at_its_old_version(ledger_url: str)
     database = connect(ledger_url, password=None, create=True, wait=WAIT)
     upgrade(database, steps=[])
     with pytest.raises(Temporary):
-        upgrade(database, steps=[add_table, fail])
-    upgrade(database, steps=[add_table])
+        upgrade(database, steps=[ADD_TABLE, FAIL])
+    upgrade(database, steps=[ADD_TABLE])
     database.close()
 
 
 def test_a_ledger_of_a_newer_postroom_is_refused(shared_url: str) -> None:
     database = connect(shared_url, password=None, create=True, wait=WAIT)
-    upgrade(database, steps=[*STEPS, add_table])
+    upgrade(database, steps=[*STEPS, ADD_TABLE])
     database.close()
     newest = len(STEPS) + 1
     known = f"has version {newest + 1}, this Postroom knows {newest}: run the newer Postroom"

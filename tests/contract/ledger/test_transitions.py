@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, event
 
+from contract.transactions import writing
 from postroom.errors import Fenced
 from postroom.ledger import (
     Batch,
@@ -241,15 +241,11 @@ def test_reasons_are_bounded_and_receipts_are_not_lost(clerk: Any) -> None:
 
 def test_a_message_takes_three_commits_from_arrival_to_its_end(ledger: Ledger, clerk: Any) -> None:
     commits: list[object] = []
-    note = commits.append
-    event.listen(Engine, "commit", note)
-    try:
+    with writing(ledger, lambda: commits.append(1)):
         batch = Batch(arrivals=(clerk.arrival("key"),))
         (answer,) = ledger.record("stdin", batch, lease=clerk.lease, resume_for=HOUR)
         assert isinstance(answer, Recorded)
         clerk.plan(answer.claim, clerk.effect("a"), clerk.effect("b", 1))
         clerk.report(answer.claim, clerk.done("a"), clerk.done("b"), settle=True)
-    finally:
-        event.remove(Engine, "commit", note)
     assert clerk.state(clerk.recorded(answer)) == State.SETTLED
     assert len(commits) == 3

@@ -58,7 +58,7 @@ FOOTBALL = {
 
 
 def verdicts(raw: bytes, resolver: Bounded, at: datetime = AT) -> list[Verdict]:
-    return [*dkim.verify(Signed(parse(raw), resolver), resolver, at)]
+    return [one for _, one in dkim.verify(Signed(parse(raw), resolver), resolver, at)]
 
 
 def told(raw: bytes, resolver: Bounded) -> tuple[str, str]:

@@ -5,6 +5,7 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from postroom.bayes.filter import LEAST, Filter, Opinion
 from postroom.bayes.hidden import split
 from postroom.bayes.learner import Learner
 from postroom.bayes.tokens import HIDDEN, tokens
-from postroom.bayes.words import Words, key
+from postroom.bayes.words import HEADER, Words, key
 from postroom.errors import Temporary
 from postroom.message import Message, parse
 
@@ -120,8 +121,8 @@ def test_a_novel_that_can_be_seen_counts_no_more_than_its_part(tmp_path):
         ("<p>shown</p>", "shown", ""),
         ('<p style="color:red">shown</p>', "shown", ""),
         ('<div style="display:none">gone</div>shown', "shown", "gone"),
-        ('<font size=0>gone</font>shown', "shown", "gone"),
-        ('<font size="1">gone</font>shown', "shown", "gone"),
+        ('<font size="0">shown</font>', "shown", ""),
+        ('<font size=-7>shown</font>', "shown", ""),
         ('<p style="font-size:10px">shown</p>', "shown", ""),
         ('<p style="font-size:1.5em">shown</p>', "shown", ""),
         ('<p style="opacity:0.9">shown</p>', "shown", ""),
@@ -135,6 +136,12 @@ def test_text_that_nobody_sees_is_told_apart(page, seen, unseen):
     shown, hidden = split(page)
     assert ("shown" in shown, "shown" in hidden) == (bool(seen), False)
     assert ("gone" in hidden, "gone" in shown) == (bool(unseen), False)
+
+
+def test_text_that_is_written_without_spaces_is_cut_into_pairs_of_letters():
+    found = tokens(parse(testing.message(subject=None, text="免费发票 click ราคา")))
+    assert [one for one in found if not one.isascii()] == ["免费", "费发", "发票", "รา", "าค", "คา"]
+    assert "click" in found
 
 
 def test_short_hidden_text_is_a_preview_and_no_trick():
@@ -217,6 +224,62 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path):
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(Temporary, match="damaged"):
         Learner(tmp_path)
+
+
+@pytest.mark.parametrize("size", [31, 32, 33, 1000, -2000, -1])
+def test_a_file_that_was_cut_off_anywhere_is_refused_in_a_sentence(tmp_path, size):
+    path = taught(tmp_path) / "words"
+    path.write_bytes(path.read_bytes()[:size])
+    with pytest.raises(
+        Temporary, match="words: this is no file of learned words, or a damaged one; remove the directory"
+    ):
+        Filter(tmp_path).classify(letter(1))
+
+
+def test_a_file_of_a_newer_version_is_left_alone(tmp_path):
+    path = taught(tmp_path) / "words"
+    content = bytearray(path.read_bytes())
+    content[28] = 1
+    path.write_bytes(content)
+    for opens in (lambda: Filter(tmp_path).classify(letter(1)), lambda: Learner(tmp_path)):
+        with pytest.raises(Temporary, match="a newer Postroom wrote these learned words"):
+            opens()
+    assert path.read_bytes() == content
+
+
+@pytest.mark.parametrize("filled", [b"\xff", b"\x01"])
+def test_a_file_without_a_free_cell_is_no_endless_search(tmp_path, filled):
+    path = taught(tmp_path) / "words"
+    content = path.read_bytes()
+    words = Words.read(path)
+    assert words is not None
+    cells = 12 * words.capacity
+    path.write_bytes(content[: HEADER.size] + filled * cells + content[HEADER.size + cells :])
+    with pytest.raises(Temporary, match="damaged"):
+        Filter(tmp_path).classify(letter(1))
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_flipped_bits_give_an_opinion_or_a_sentence(tmp_path, seed):
+    path = taught(tmp_path) / "words"
+    numbers = random.Random(seed)
+    content = bytearray(path.read_bytes())
+    for _ in range(numbers.choice([1, 10, 2000])):
+        content[numbers.randrange(len(content))] ^= 1 << numbers.randrange(8)
+    path.write_bytes(content)
+    with suppress(Temporary):
+        opinion = Filter(tmp_path).classify(offer(1000))
+        assert opinion.score is None or -10 <= opinion.score <= 10
+    with suppress(Temporary), Learner(tmp_path) as learner:
+        learner.learn(offer(1000), spam=True)
+
+
+@pytest.mark.parametrize("content", [b"x" * 5000, b"\xff" * 5000, b"", b"JBRP\0\0\0\0" + b"\0" * 5000], ids=repr)
+def test_a_journal_that_is_rubbish_is_begun_anew(tmp_path, content):
+    taught(tmp_path)
+    (tmp_path / "journal").write_bytes(content)
+    with Learner(tmp_path) as learner:
+        assert (learner.spam, learner.ham) == (2 * LEAST, 2 * LEAST)
 
 
 # Crashes and neighbours.

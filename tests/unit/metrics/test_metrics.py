@@ -47,6 +47,7 @@ TELLING: dict[str, tuple[Told, str, dict[str, str]]] = {
     "step": (lambda m: m.step("move", 0.01), "step_seconds_count", {"word": "move"}),
     "effect": (lambda m: m.effect("file", "later", 0.5), "effects_total", {"word": "file", "result": "later"}),
     "effect seconds": (lambda m: m.effect("file", "done", 0.5), "effect_seconds_count", {"word": "file"}),
+    "scanner": (lambda m: m.away("clamd"), "scanner_errors_total", {"scanner": "clamd"}),
     "rung": (lambda m: m.rung("sweep"), "queue_rings_total", {"reason": "sweep"}),
     "connected": (lambda m: m.connected("support", up=True), "mailbox_connected", {"mailbox": "support"}),
     "paused": (lambda m: m.paused("support", up=True), "mailbox_paused", {"mailbox": "support"}),

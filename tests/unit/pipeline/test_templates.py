@@ -326,7 +326,7 @@ REFUSED: list[tuple[str, type[Template], str, str]] = [
     ("a macro", TextTemplate, "{% macro a() %}{% endmacro %}", "macros"),
     ("an include", TextTemplate, "{% include '/etc/passwd' %}", "include"),
     ("a directive with a width", TextTemplate, "{{ received.strftime('%1000000000d') }}", "without flags or widths"),
-    ("what does not parse", TextTemplate, "{{ subject", "does not parse"),
+    ("what does not parse", TextTemplate, "{{ subject", "is not closed"),
     ("two lines in a header", HeaderTemplate, "a\nb", "one line"),
     ("an empty path", PathTemplate, " ", "a path is expected"),
     ("a path that goes back", PathTemplate, "a/{{ subject }}/../b", "`..` cannot stand behind"),

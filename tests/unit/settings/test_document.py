@@ -112,7 +112,11 @@ QUOTE = "text that begins with `{}` must be quoted: YAML reads it as its own sig
         pytest.param("---\na: 1\n---\nb: 2", ["3:1: a second document begins here; a file holds one"], id="two"),
         pytest.param("a:\n\tb: 1", ["2:1: indent with spaces: YAML does not take tabs"], id="tab"),
         pytest.param("a: 'x\nb: 2", ["1:4: a quote is opened here and never closed"], id="open quote"),
-        pytest.param("a: [b\nc", ["3:1: a `,` or the closing `]` is missing"], id="open bracket"),
+        pytest.param(
+            "a: [b\nc",
+            ["3:1: a `,` or the closing `]` is missing; quote text that holds `[`, `{` or `,`"],
+            id="open bracket",
+        ),
         pytest.param("a: .inf", ["1:4: a: this number is not finite"], id="infinite"),
         pytest.param("a: 1e999", ["1:4: a: this number is not finite"], id="too large a number"),
         pytest.param('a: "\\0"', ["1:4: a: this text holds a control character"], id="escaped NUL"),

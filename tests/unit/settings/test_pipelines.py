@@ -143,6 +143,29 @@ def told(site: "Site", text: str) -> list[str]:
             id="a colon forgotten",
         ),
         pytest.param(
+            'rules: [{name: a, do: "discard, stop"}]',
+            ["1:23: rules[0].do: unknown step `discard, stop`; several steps are a list: `[discard, stop]`"],
+            id="two in one text",
+        ),
+        pytest.param(
+            "rules: [{name: a, do: [fileinto: A]}]",
+            ["1:24: rules[0].do[0].fileinto: unknown step `fileinto`; here that is `move`"],
+            id="a word of Sieve",
+        ),
+        pytest.param(
+            "rules: [{name: a, do: [duplicate: message-id]}]",
+            ["1:35: rules[0].do[0].duplicate: `duplicate` takes no value: write `duplicate: {by: …}`"],
+            id="an option is to be named",
+        ),
+        pytest.param(
+            "rules: [{name: a, do: [move: /var/mail/big]}]",
+            [
+                "1:30: rules[0].do[0].move: a folder of the mailbox is expected here, such as Archive/2026; "
+                "`file` delivers to a path"
+            ],
+            id="a path for a folder",
+        ),
+        pytest.param(
             "rules: [{name: a, do: [{move: A, stop: }]}]",
             [
                 "1:24: rules[0].do[0]: one step per entry: begin each with `- `, and indent a step's options below its word"

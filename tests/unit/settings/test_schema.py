@@ -84,6 +84,7 @@ GOOD = [
     "retry: {first: 1m, factor: 1.5, most: 2h, for: 3d, crashes: 1}",
     "retention: {settled: never, dead: 4w}",
     "trust: {hosts: [a], authserv-id: []}",
+    "trust: {hosts: ['*.a.example', 10.0.0.0/8, '2002:a00::/24'], authserv-id: [''], below: true}",
     "limits: {parts: 1, header: 64KiB, match: 10}",
     "secrets: {a: {env: X}, b: [{file: y}, {command: [z]}], c: {credential: d}}",
     "defaults: {pipeline: main, timeout: 5s}",

@@ -9,6 +9,7 @@ import pytest
 from postroom.errors import Misconfigured
 from postroom.settings import load
 from postroom.settings.load import find
+from postroom.settings.mailboxes import FORMS
 from postroom.settings.model import user_state
 
 if TYPE_CHECKING:
@@ -106,7 +107,30 @@ def test_sizes_and_durations_carry_units(site: "Site") -> None:
             ["1:11: timezone: this machine knows no such time zone; write it like `Europe/Berlin`"],
             id="time zone",
         ),
-        pytest.param("mailboxes: {a: {store: x}}", ["1:13: mailboxes.a.url: is missing here"], id="a missing key"),
+        pytest.param(
+            "mailboxes: {a: {store: x}}", [f"1:13: mailboxes.a.url: is missing here: {FORMS}"], id="a missing key"
+        ),
+        pytest.param(
+            "mailboxes: {a: {host: x, user: u, folders: [INBOX], pipeline: p}}",
+            [f"1:13: mailboxes.a.url: is missing here: {FORMS}"],
+            id="where the kind is not known the other keys are not blamed",
+        ),
+        pytest.param(
+            'mailboxes: {a: {url: "imap://u@x:993", password: p, pipeline: p}}',
+            ["1:22: mailboxes.a.url: port 993 speaks TLS from the start: write imaps://"],
+            id="the port of another scheme",
+        ),
+        pytest.param(
+            f"{STDIN}defaults: {{server: rely}}\nservers: {{relay: {{url: smtp://x.example}}}}",
+            ["2:20: defaults.server: there is no server `rely` under `servers`; did you mean `relay`?"],
+            id="a default that is none",
+        ),
+        pytest.param(
+            'mailboxes: {a: {url: "lmtp://127.0.0.1:24", store: none, recipients: [{to: "*"}], pipeline: p}, '
+            'b: {url: "smtp://127.0.0.1:24", store: none, recipients: [{to: "*"}], pipeline: p}}',
+            ["1:106: mailboxes.b.url: the mailbox `a` listens there already"],
+            id="two listeners at one address",
+        ),
         pytest.param(
             'mailboxes: {a: {url: "nntp://x", store: m, pipeline: p}}',
             [
@@ -194,6 +218,17 @@ def test_sizes_and_durations_carry_units(site: "Site") -> None:
             "ledger: {url: 'mysql://x'}",
             ["1:15: ledger.url: must begin with `sqlite:///` or `postgresql://`"],
             id="another database",
+        ),
+        pytest.param(
+            "trust: {hosts: ['*.*', 10.0.0.0/99]}",
+            [
+                "1:17: trust.hosts[0]: must name hosts of yours: this would believe everybody",
+                "1:24: trust.hosts[1]: must be a name, also with `*`, an address, or a network such as 10.0.0.0/8",
+            ],
+            id="hosts that are everybody, or nothing",
+        ),
+        pytest.param(
+            "trust: {below: true}", ["1:8: trust: `below` needs the name of that host in `hosts`"], id="below nobody"
         ),
         pytest.param(
             "stat: 1\nhost: a b\nlogs: {format: xml}",

@@ -153,6 +153,16 @@ def test_a_symbol_can_bring_nothing_else_into_the_header() -> None:
     assert status.endswith("tests=A")
 
 
+def test_symbols_without_end_leave_a_status_that_can_be_read() -> None:
+    given = Facts(spam=Spam(score=9, symbols=tuple(f"{'X' * 97}{number:03}" for number in range(200))))
+    raw = testing.message()
+    edits = [one.edit for one in planned(raw, given, **{"tag-at": 5}) if isinstance(one, Edited)]
+    [status] = [line for line in b"".join(edited(raw, edits)).split(b"\r\n") if b"tests=" in line]
+    assert b"=?" not in status
+    assert status.count(b"XXX000") == 1
+    assert len(status) < 998
+
+
 @pytest.mark.parametrize(
     "options",
     [{"scanner": "crystal-ball"}, {"subject": "x"}, {"tag-at": "often"}, {"on-error": "panic"}],

@@ -56,6 +56,11 @@ def test_text_and_html_of_the_body_are_no_attachments() -> None:
     assert after(raw) == raw
 
 
+def test_the_note_can_name_what_was_taken_out() -> None:
+    made = after(testing.message(attachments=ODD), note="{{ attachment.name }}: {{ attachment.size }} octets")
+    assert [name for name in ("a.pdf: ", "run.exe: 1200", "b.txt: ") if name.encode() not in made] == []
+
+
 def test_the_note_can_hold_values_and_no_header_comes_of_them() -> None:
     raw = testing.message(subject="x\r\n Content-Type: text/html", attachments=["a.exe"])
     made = parse(after(raw, note="{{ subject }} was taken out"))

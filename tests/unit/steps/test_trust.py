@@ -1,3 +1,5 @@
+import time
+
 import pytest
 
 from postroom.message import parse
@@ -66,6 +68,10 @@ def test_the_run_goes_on_where_the_message_came_from_a_host_of_ours(received: st
         pytest.param("from unknown (HELO [127.0.0.1]) (203.0.113.9) by mx.example.com; x", id="qmail, loopback"),
         pytest.param("from [127.0.0.1] (evil.example [203.0.113.9]) by mx.example.com; x", id="loopback as HELO"),
         pytest.param("from [IPv6:::1] (e.example [IPv6:2001:db8::9]) by mx.example.com; x", id="IPv6"),
+        pytest.param(
+            "from mx.example.com (2001:db8::9) by mx.example.com with Microsoft SMTP Server; x", id="bare IPv6"
+        ),
+        pytest.param("from mx.example.com (10:11:12 [203.0.113.9]) by mx.example.com; x", id="behind a time"),
     ],
 )
 def test_the_run_ends_with_the_field_that_took_it_from_outside(received: str) -> None:
@@ -89,6 +95,30 @@ def test_the_run_ends_with_the_field_that_took_it_from_outside(received: str) ->
 )
 def test_a_field_that_only_looks_like_ours_is_not(received: str) -> None:
     assert believed("A: 1", f"Received: {received}", "B: forged", OUTSIDE, "C: forged") == ["A"]
+
+
+@pytest.mark.parametrize(
+    ("hosts", "inner"),
+    [
+        (("*.example.com",), "from mx.example.com (mx.example.com [192.0.2.2]) by store.example.com; x"),
+        (("store.example.com", "10.0.0.0/8", "mx.example.com"), "from mx4 ([10.202.2.203]) by store.example.com; x"),
+        (("2002:a00::/24", "mx.example.com"), "by 2002:a05:6102:1591:b0:4e6:245b:cf57 with SMTP id j2; x"),
+        (("2603:1000::/24", "*.example.com"), "from a (2603:10b6:8:8a::7) by b.example.com with HTTPS; x"),
+        (("10.0.0.0/8", "mx.example.com"), "by [10.76.55.35] with SMTP id o3; x"),
+    ],
+    ids=["names with a star", "a network", "a network as `by`", "a bare IPv6 address", "brackets"],
+)
+def test_hosts_may_be_named_by_globs_and_networks(hosts: tuple[str, ...], inner: str) -> None:
+    assert believed("A: 1", f"Received: {inner}", "B: 1", OUTSIDE, "C: forged", hosts=hosts) == ["A", "B"]
+    assert believed("A: 1", f"Received: {inner}", "B: 1", OUTSIDE, "C: forged", hosts=("mx.example.com",)) == ["A"]
+
+
+@pytest.mark.parametrize("piece", ["1:", "::", "a.", "1.1.", "[", "(1:2", "a ", "[1:", "by "])
+def test_a_field_made_to_cost_much_costs_little(piece: str) -> None:
+    began = time.process_time()
+    for number in range(50):
+        believed(f"Received: from x ({piece * ((4000 + number) // len(piece))} by mx.example.com; x", "B: forged")
+    assert time.process_time() - began < 5
 
 
 def test_a_monstrous_field_is_nobodys() -> None:

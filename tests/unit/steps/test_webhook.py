@@ -6,7 +6,8 @@ from pydantic import ValidationError
 from postroom import steps, testing
 from postroom.errors import Temporary
 from postroom.pipeline.outcome import Effect, Note
-from postroom.steps.webhook import WebhookEffect, WebhookStep, signed
+from postroom.steps.signature import signed
+from postroom.steps.webhook import WebhookEffect, WebhookStep
 
 
 def step(url: str, **options: Any) -> WebhookStep:

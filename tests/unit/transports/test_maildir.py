@@ -191,8 +191,8 @@ def test_the_file_and_its_directory_are_synced_before_it_is_told_done(
         calls.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().parent.name}")
         sync(descriptor)
 
-    def renaming(source: Path, target: Path) -> None:
-        calls.append(f"rename {source.parent.name} {target.parent.name}")
+    def renaming(source: str, target: str) -> None:
+        calls.append(f"rename {Path(source).parent.name} {Path(target).parent.name}")
         rename(source, target)
 
     monkeypatch.setattr(os, "fsync", syncing)

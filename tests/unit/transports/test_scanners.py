@@ -17,6 +17,7 @@ from postroom.errors import Temporary
 from postroom.pipeline.outcome import Fact, Note, Outcome
 from postroom.pipeline.tools import Scanner, Scanners
 from postroom.pipeline.view import Facts, Spam, Virus
+from postroom.transports.scanner import Line, Target
 
 EICAR = rb"X5O!P%@AP[4\PZX54(P^)7CC)7}$EICAR" + rb"-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 URLS = {"rspamd": "http://127.0.0.1:{}", "spamd": "tcp://127.0.0.1:{}", "clamd": "tcp://127.0.0.1:{}"}
@@ -70,8 +71,8 @@ def facts(outcomes: list[Outcome]) -> Spam | Virus | None:
 def read_request(client: socket.socket, end: bytes = b"\r\n\r\n") -> bytes:
     """The head of a request, and as much of its content as it says."""
     got = b""
-    while end not in got:
-        got += client.recv(65536)
+    while end not in got and (piece := client.recv(65536)):
+        got += piece
     head, _, body = got.partition(end)
     told = [line.partition(b":")[2] for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")]
     while len(body) < int(told[0]):
@@ -130,6 +131,21 @@ def test_what_rspamd_answers_is_read_and_it_is_told_the_envelope():
     assert seen[0].startswith(b"POST /checkv2 HTTP/1.1\r\n")
     assert b"\r\nFrom: ann@example.org\r\nRcpt: bob@example.com\r\n" in seen[0]
     assert seen[0].endswith(testing.message())
+
+
+@pytest.mark.parametrize("name", ["rspamd", "spamd"])
+def test_of_symbols_without_end_some_are_taken_and_none_that_is_no_word(name):
+    symbols = [f"SYMBOL_{number}" for number in range(30_000)] + ["a b", "c\r\nBcc: x", "ü", "x" * 5000, ""]
+    if name == "rspamd":
+        told = {"score": 16.5, "action": "reject", "symbols": {one: {} for one in symbols}}
+        reply = http(json.dumps(told, ensure_ascii=False).encode())
+    else:
+        reply = b"SPAMD/1.1 0 EX_OK\r\nSpam: True ; 16.5 / 5.0\r\n\r\n" + ",".join(symbols).encode()
+    with server(replying(reply)) as port:
+        spam = facts(asked(name, URLS[name].format(port)))
+    assert isinstance(spam, Spam)
+    assert len(spam.symbols) == 200
+    assert all(symbol.startswith("SYMBOL_") for symbol in spam.symbols)
 
 
 def test_what_spamd_answers_is_read():
@@ -232,6 +248,31 @@ def test_a_scanner_that_answers_drop_by_drop_does_not_stretch_the_time(name):
         unanswered(name, URLS[name].format(port), seconds=0.5)
         over.set()
         assert time.monotonic() - began < 5
+
+
+def test_a_name_that_is_looked_up_for_ever_does_not_stretch_the_time():
+    over = threading.Event()
+
+    def look_up(host: str, port: int) -> list[Target]:
+        over.wait(10)
+        return []
+
+    with pytest.raises(TimeoutError):
+        Line.to("tcp://scanner.example:783", timedelta(seconds=0.2), look_up)
+    assert not over.is_set()
+    over.set()
+
+
+def test_of_a_host_with_several_addresses_the_first_that_takes_the_connection_is_asked():
+    with socket.socket() as closed, server(lambda client: void(client.recv(1))) as port:
+        closed.bind(("127.0.0.1", 0))
+        found = [(socket.AF_INET, closed.getsockname()), (socket.AF_INET, ("127.0.0.1", port))]
+        with Line.to("tcp://scanner.example:783", timedelta(seconds=5), lambda host, asked: found) as line:
+            assert line.getpeername()[1] == port
+
+
+def test_a_name_that_nobody_knows_is_a_scanner_that_is_away():
+    unanswered("spamd", "tcp://scanner.invalid:783")
 
 
 def test_what_is_too_large_for_clamd_is_not_taken_for_clean():

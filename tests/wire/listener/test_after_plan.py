@@ -3,6 +3,7 @@
 import sys
 import threading
 import time
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -15,6 +16,7 @@ from postroom.ledger import Lease, Owner, State
 from postroom.logs import StandardError
 from postroom.settings import load_pipeline
 from postroom.settings.model import Retry
+from postroom.tally import Tally
 from postroom.testing import Failures
 from postroom.work import Seat, Worker
 
@@ -57,6 +59,8 @@ def planning(posts, desk, rules, tmp_path):
             tools=tools,
             pipelines=lambda _name: pipelines,
             home=lambda _mailbox, arrival: home(post.mailbox, arrival.store),
+            tally=Tally(tmp_path / "planning"),
+            log=StandardError(level="error"),
         )
         desk.worker = Worker(
             ledger=desk.ledger,
@@ -171,6 +175,57 @@ def test_planning_that_takes_too_long_is_451_and_no_row(planning, desk) -> None:
     assert said(post, b"Subject: once x\r\n\r\nx")[0].startswith(b"451 ")
     assert time.monotonic() - began < 1.9
     assert desk.rows() == []
+
+
+# A message that crashes its planning: a bug of ours, which a client must not meet for days.
+
+
+def crashing(desk, times):
+    """The planning of the support pipeline, so often."""
+    failures = Failures(set(range(1, times + 1)), error=lambda: ZeroDivisionError("a bug"))
+    found = desk.foresight.pipelines("support")
+
+    def pipelines(name):
+        if name == "support":
+            failures.count()
+        return found
+
+    desk.foresight = replace(desk.foresight, pipelines=pipelines)
+
+
+def test_a_message_that_crashes_its_planning_is_451_and_then_taken_as_it_came(planning, desk) -> None:
+    post = planning()
+    crashing(desk, 1000)
+    for _ in range(3):
+        assert said(post, ONCE, "x@support.example.com")[0].startswith(b"451 ")
+        assert desk.rows() == []
+    # Another message is not to blame.
+    assert said(post, ONCE + b"y", "x@support.example.com")[0].startswith(b"451 ")
+    assert said(post, ONCE, "x@support.example.com")[0].startswith(b"250 ")
+    [row] = desk.rows()
+    assert (row.state, row.plan) == (State.RECEIVED, None)
+    assert {type(found["exception"]) for found in post.complaints} == {ZeroDivisionError}
+    assert desk.codes.count(451) == 4
+    post.complaints.clear()
+
+
+def test_a_message_whose_planning_ends_in_time_is_planned(planning, desk) -> None:
+    post = planning()
+    crashing(desk, 2)
+    heard = [said(post, ONCE, "x@support.example.com")[0][:3] for _ in range(3)]
+    assert heard == [b"451", b"451", b"250"]
+    assert desk.rows()[0].state is State.PLANNED
+    post.complaints.clear()
+
+
+def test_where_one_reply_is_possible_one_that_crashes_is_taken_with_the_others(planning, desk) -> None:
+    post = planning(url="smtp://127.0.0.1:0")
+    crashing(desk, 1000)
+    recipients = ("ann@example.com", "x@support.example.com")
+    heard = [said(post, b"Subject: no way\r\n\r\nx", *recipients, verb=b"EHLO", replies=1)[0][:3] for _ in range(4)]
+    assert heard == [b"451"] * 3 + [b"250"]
+    assert [row.state for row in desk.rows()] == [State.PLANNED, State.RECEIVED]
+    post.complaints.clear()
 
 
 def test_a_ledger_that_fails_is_451_and_nothing_stays(planning, desk) -> None:

@@ -85,6 +85,17 @@ def test_semantics_1_a_service_that_is_away_is_75(place) -> None:
     assert done.stderr.startswith(b"4.3.0 postroom-deliver: ")
 
 
+def test_a_service_that_is_away_is_told_with_its_socket(place) -> None:
+    done = deliver(LETTER, place, "--recipient=bob@example.com")
+    assert done.stderr.decode().endswith(f": the service is not reached at {place}: No such file or directory\n")
+
+
+def test_help_is_told_and_is_no_delivery(tmp_path) -> None:
+    done = subprocess.run([SCRIPT, "--help"], input=LETTER, capture_output=True, timeout=20, check=False)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"Ends with 0: Postroom has it." in done.stdout
+
+
 def test_semantics_3_a_refused_recipient_is_77_with_its_code_in_front(posts, desk, place) -> None:
     posts(f"lmtp+unix:{place}")
     done = deliver(LETTER, place, "--recipient=ann@example.com", "--recipient=nobody@example.net")

@@ -7,10 +7,10 @@ import pytest
 LETTER = b"Subject: Lunch\r\n\r\nSunday?\r\n"
 
 
-def sent(posts, desk, octets: bytes, *, step: int = 1 << 20) -> bytes:
+def sent(posts, desk, octets: bytes, *, step: int = 1 << 20, speaking: str = "lmtp") -> bytes:
     """The message that was taken of these octets."""
-    with posts().client() as client:
-        client.greeted().envelope()
+    with posts(f"{speaking}://127.0.0.1:0").client() as client:
+        client.greeted(b"LHLO" if speaking == "lmtp" else b"EHLO").envelope()
         for start in range(0, len(octets), step):
             client.say(octets[start : start + step])
         assert client.heard(1) == [250]
@@ -19,10 +19,17 @@ def sent(posts, desk, octets: bytes, *, step: int = 1 << 20) -> bytes:
     return desk.bytes_of(row)
 
 
-@pytest.mark.parametrize("ending", [b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\n", b"\r\n.\r", b"\r.\r\n"], ids=repr)
-def test_semantics_7_what_only_looks_like_an_end_smuggles_nothing(posts, desk, ending) -> None:
-    smuggled = b"Subject: x\r\n\r\n" + ending + b"MAIL FROM:<eve@example.org>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n"
-    taken = sent(posts, desk, smuggled + b"second\r\n.\r\n")
+@pytest.mark.parametrize("speaking", ["lmtp", "smtp"])
+@pytest.mark.parametrize("size", [1, 200_000], ids=["in memory", "in the spool"])
+@pytest.mark.parametrize(
+    "ending",
+    [b"\n.\n", b"\n.\r\n", b"\r.\r", b"\r\n.\n", b"\r\n.\r", b"\r.\r\n", b"\r\n\0.\r\n", b"\r\n.\0\r\n"],
+    ids=repr,
+)
+def test_semantics_7_what_only_looks_like_an_end_smuggles_nothing(posts, desk, ending, size, speaking) -> None:
+    smuggled = ending + b"MAIL FROM:<eve@example.org>\r\nRCPT TO:<ann@example.com>\r\nDATA\r\n"
+    letter = b"Subject: x\r\n\r\n" + b"y" * size + smuggled
+    taken = sent(posts, desk, letter + b"second\r\n.\r\n", speaking=speaking)
     assert taken.endswith(b"DATA\r\nsecond\r\n")
     assert desk.rows()[0].sender == "bob@example.org"
 

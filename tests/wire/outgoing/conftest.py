@@ -13,11 +13,14 @@ import pytest
 import yaml
 
 from servers import perl_dkim, sink
+from servers.authority import Authority
 from servers.dns import Dns
 from servers.dns import serving as serving_dns
+from servers.signer import Signer
 from servers.sink import Sink
 from servers.smtp import Smtp
 from servers.smtp import serving as serving_smtp
+from wire.outgoing.relays import Relay, relaying
 
 MESSAGE = b"""\
 From: Jane <jane@home.example>
@@ -54,6 +57,11 @@ def other_dkim() -> Callable[..., str]:
     if not perl_dkim.is_installed():
         pytest.skip("Mail::DKIM is missing: apt-get install libmail-dkim-perl")
     return perl_dkim.verified
+
+
+@pytest.fixture(scope="session")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 @dataclass
@@ -112,3 +120,20 @@ class Site:
 @pytest.fixture
 def site(tmp_path: Path, dns: Dns) -> Site:
     return Site(tmp_path, dns.port)
+
+
+@pytest.fixture
+def do() -> object:
+    """What its rule does."""
+    return [{"forward": "bob@example.net"}, "discard"]
+
+
+@pytest.fixture
+def relay(tmp_path: Path, server: Smtp, dns: Dns, do: object) -> Iterator[Relay]:
+    with relaying(tmp_path, server, dns, do) as made:
+        yield made
+
+
+@pytest.fixture
+def signed(tmp_path: Path, dns: Dns) -> Callable[[bytes], bytes]:
+    return Signer(tmp_path, dns).signed

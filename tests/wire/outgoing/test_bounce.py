@@ -1,93 +1,13 @@
-"""A pure relay tells a sender of what went nowhere, and only one whose own domain signed the message (RFC 3464)."""
+"""A pure relay tells a sender of what went nowhere, and only one for whom its own domain stands (RFC 3464)."""
 
-import contextlib
-from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
-import yaml
 
-from postroom.app import home, make_tools, open_ledger, open_spool
-from postroom.ledger import Arrival, Batch, Ledger, Query, Recorded
-from postroom.logs import StandardError
 from postroom.message import parse
-from postroom.settings import load, load_pipelines
-from postroom.work import Seat, Worker
-from postroom.work.claims import Keeper, Labour
-from servers.dns import Dns
-from servers.signer import Signer
-from servers.smtp import Smtp
+from servers.smtp import EXTENSIONS, Smtp
 from wire.outgoing.conftest import MESSAGE
-
-SENDER = "jane@home.example"
-
-
-class Relay:
-    """A listener's mailbox with `store: none`, whose messages are worked on at once."""
-
-    def __init__(self, ledger: Ledger, labour: Labour) -> None:
-        self.ledger = ledger
-        self._labour = labour
-
-    def take(self, content: bytes, sender: str = SENDER) -> str:
-        """What became of a message."""
-        now = datetime.now(UTC)
-        arrival = Arrival(
-            source_key=str(now),
-            pipeline="main",
-            received=now,
-            sender=sender,
-            recipients=("you@home.example",),
-            content=content,
-        )
-        [recorded] = self.ledger.record("in", Batch(arrivals=(arrival,)))
-        assert isinstance(recorded, Recorded)
-        self._labour.process([recorded.id])
-        [row] = self.ledger.find(Query(limit=1))
-        return row.state.value
-
-
-@pytest.fixture
-def relay(tmp_path: Path, server: Smtp, dns: Dns) -> Iterator[Relay]:
-    (tmp_path / "pipelines").mkdir()
-    rules = {"rules": [{"name": "all", "do": [{"forward": "bob@example.net"}, "discard"]}]}
-    (tmp_path / "pipelines" / "main.yaml").write_text(yaml.safe_dump(rules))
-    mailbox = {"url": "lmtp+unix:l.sock", "pipeline": "main", "store": "none", "recipients": [{"to": "*"}]}
-    written = {
-        "state": "state",
-        "pipelines": "pipelines",
-        "host": "relay.example",
-        "mailboxes": {"in": mailbox},
-        "servers": {"relay": {"url": f"smtp://127.0.0.1:{server.port}", "tls": "off"}},
-        "defaults": {"server": "relay"},
-        "resolver": {"servers": [f"127.0.0.1:{dns.port}"], "timeout": "2s"},
-    }
-    (tmp_path / "postroom.yaml").write_text(yaml.safe_dump(written))
-    settings = load(tmp_path / "postroom.yaml")
-    known, log = load_pipelines(settings), StandardError(level="error")
-    with contextlib.ExitStack() as stack:
-        ledger = stack.enter_context(open_ledger(settings, settings.state_of()))
-        worker = Worker(
-            ledger=ledger,
-            spool=open_spool(settings, settings.state_of()),
-            tools=make_tools(settings, settings.state_of(), ledger),
-            pipelines=lambda _: known,
-            retry=settings.retry,
-            log=log,
-        )
-        keeper = Keeper(ledger, log)
-        stack.callback(keeper.close)
-        of = settings.mailboxes["in"]
-        yield Relay(
-            ledger,
-            Labour(worker, keeper, lambda row: Seat(home(of, row.store), lambda _: True, bounces=True), lambda _: None),
-        )
-
-
-@pytest.fixture
-def signed(tmp_path: Path, dns: Dns) -> Callable[[bytes], bytes]:
-    return Signer(tmp_path, dns).signed
+from wire.outgoing.relays import SENDER, Relay
 
 
 def refuse(server: Smtp) -> None:
@@ -144,16 +64,43 @@ def test_a_changed_message_is_no_ones(relay: Relay, server: Smtp, signed: Callab
     assert server.received == []
 
 
-def test_while_the_dns_is_silent_the_report_waits(
-    relay: Relay, server: Smtp, dns: Dns, signed: Callable[[bytes], bytes]
+@pytest.mark.parametrize("do", [[{"subject": {"prefix": "[x] "}}, {"forward": "bob@example.net"}, "discard"]])
+def test_a_signature_counts_that_our_own_rules_broke(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]
 ) -> None:
     refuse(server)
-    message = signed(MESSAGE)
-    dns.faults["s1._domainkey.home.example"] = "servfail"
-    assert relay.take(message) == "planned"
-    assert server.received == []
+    assert relay.take(signed(MESSAGE)) == "dead"
+    [bounce] = server.received
+    assert b"\r\nSubject: Sunday\r\n" in bounce.content
+
+
+@pytest.mark.parametrize("do", [[{"reject": {"text": "no {{ subject }} here", "code": "5.7.7"}}]])
+def test_a_rejection_that_nobody_heard_is_reported(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]
+) -> None:
+    assert relay.take(signed(MESSAGE)) == "dead"
+    [bounce] = server.received
+    assert (bounce.sender, bounce.recipients) == ("", [SENDER])
+    assert b"Final-Recipient: rfc822; you@home.example\r\nAction: failed\r\nStatus: 5.7.7\r\n" in bounce.content
+    assert b"Diagnostic-Code: smtp; 550 5.7.7 no Sunday here\r\n" in bounce.content
+    assert relay.take(MESSAGE, "eve@evil.example") == "dead"
+    assert len(server.received) == 1
 
 
 def test_what_was_delivered_brings_no_report(relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]) -> None:
     assert relay.take(signed(MESSAGE)) == "settled"
     assert [one.recipients for one in server.received] == [["bob@example.net"]]
+
+
+@pytest.mark.parametrize("extensions", [EXTENSIONS, ()], ids=["all extensions", "none"])
+def test_a_message_that_no_server_takes_is_reported_to_every_server(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes], extensions: tuple[str, ...]
+) -> None:
+    """A line that is too long, and octets that are no ASCII, do not stop the report about them."""
+    server.extensions = extensions
+    awkward = MESSAGE.replace(b"To:", b"X-Long: " + b"y" * 2000 + "\nX-Octets: grün\nTo:".encode())
+    assert relay.take(signed(awkward)) == "dead"
+    [bounce] = server.received
+    assert bounce.content.isascii()
+    assert max(map(len, bounce.content.splitlines())) <= 998
+    assert b"Subject: Sunday" in bounce.content

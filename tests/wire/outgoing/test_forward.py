@@ -172,3 +172,16 @@ def test_a_rate_is_kept_over_processes(site: Site, server: Smtp) -> None:
     assert site.filter().returncode == 0
     assert site.filter(MESSAGE.replace(b"sunday@", b"monday@")).returncode == 75
     assert len(server.received) == 1
+
+
+def test_a_token_is_fetched_from_a_program_each_time(site: Site, server: Smtp, tmp_path: Path) -> None:
+    server.extensions = ("AUTH XOAUTH2",)
+    token = tmp_path / "token"
+    token.write_text("old")
+    relay = {"user": "out", "auth": "xoauth2", "token-command": ["cat", str(token)]}
+    site.write(server.port, FORWARD, relay=relay)
+    assert site.filter().returncode == 75
+    assert "old" not in site.shown()
+    token.write_text("geheim")
+    assert site.filter().returncode == 0
+    assert (server.logins, len(server.received)) == (["XOAUTH2", "XOAUTH2"], 1)

@@ -1,7 +1,5 @@
 """Mail to the mail exchangers of its recipients: a loopback DNS says which, and servers answer as a test says."""
 
-import http.server
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
@@ -13,8 +11,9 @@ from postroom.errors import Temporary
 from postroom.pipeline.outgoing import Mail, Reply
 from postroom.transports.dns import Resolver
 from postroom.transports.mx import MxTransport
+from postroom.transports.routes import Routes
 from postroom.transports.smtp.terms import Terms
-from postroom.transports.sts import Policies, parsed
+from postroom.transports.sts import Policy
 from servers.authority import Authority
 from servers.dns import Dns
 from servers.ports import free_port
@@ -22,11 +21,6 @@ from servers.smtp import Smtp, serving
 
 MESSAGE = b"Subject: hi\r\n\r\nHello.\r\n"
 RECIPIENT = "bob@example.com"
-
-
-@pytest.fixture(scope="session")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
-    return Authority(tmp_path_factory.mktemp("authority"))
 
 
 def transport(dns: Dns, port: int, **changes: Any) -> MxTransport:
@@ -121,11 +115,38 @@ def test_a_dns_that_does_not_answer_is_temporary(dns: Dns, name: str) -> None:
         send(transport(dns, 1))
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1", "10.0.0.1", "169.254.1.1", "0.0.0.0"])
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.0.0.1", "169.254.169.254", "100.64.0.1", "0.0.0.0", "224.0.0.1", "::1", "fe80::1", "fd00::1",
+        "::ffff:127.0.0.1", "64:ff9b::7f00:1", "2002:7f00:1::1",
+    ],
+)  # fmt: skip
 def test_a_strangers_domain_does_not_lead_into_our_network(dns: Dns, address: str) -> None:
-    dns.add("example.com", "A", address)
-    with pytest.raises(Temporary, match="none of its mail exchangers"):
-        send(transport(dns, 1, allow_private=False))
+    dns.add("example.com", "MX", "10 mx.example.com.")
+    dns.add("mx.example.com", "AAAA" if ":" in address else "A", address)
+    with hosts("127.0.0.1") as (here,):
+        reply = only(send(transport(dns, here.port, allow_private=False)))
+        assert (reply.verdict, reply.enhanced) == ("dead", "5.4.4")
+        assert "allow-private" in reply.text
+        assert here.connections == 0
+
+
+def test_an_exchanger_in_our_network_is_passed_over_for_one_outside(dns: Dns) -> None:
+    dns.add("example.com", "MX", "10 a.example.com.", "20 b.example.com.")
+    dns.add("a.example.com", "A", "127.0.0.1", "10.0.0.1")
+    dns.add("b.example.com", "A", "127.0.0.1", "198.41.0.4")
+    routes = Routes(resolver=Resolver(servers=dns.servers), own="us.example")
+    assert list(routes.places("example.com", Policy())) == [("b.example.com", "198.41.0.4")]
+
+
+def test_the_address_that_was_looked_at_is_connected_to_whatever_a_second_answer_says(dns: Dns) -> None:
+    """DNS rebinding: this machine's own resolver has another address for the name."""
+    dns.add("example.com", "MX", "10 localhost.")
+    dns.add("localhost", "A", "127.0.0.2")
+    with hosts("127.0.0.2", "127.0.0.1") as (looked_at, other):
+        assert only(send(transport(dns, looked_at.port))).verdict == "done"
+        assert (len(looked_at.received), other.connections) == (1, 0)
 
 
 def test_domains_have_their_own_results(dns: Dns) -> None:
@@ -159,116 +180,3 @@ def test_where_tls_is_required_it_is_verified(dns: Dns, authority: Authority) ->
         with pytest.raises(Temporary, match="not trusted"):
             send(transport(dns, a.port, ca=authority.file, encryption="starttls"))
         assert not a.received
-
-
-# MTA-STS (RFC 8461).
-
-
-@contextmanager
-def policy(authority: Authority, text: str, **more: Any) -> Iterator[int]:
-    """A web server with a policy; its port."""
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            self.send_response(more.get("status", 200))
-            self.send_header("Content-Type", "text/plain")
-            if "location" in more:
-                self.send_header("Location", more["location"])
-            self.end_headers()
-            self.wfile.write(text.replace("\n", "\r\n").encode() if self.path == "/.well-known/mta-sts.txt" else b"?")
-
-        def log_message(self, *_: object) -> None: ...
-
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.socket = authority.server(more.get("name", "mta-sts.example.com")).wrap_socket(
-        server.socket, server_side=True
-    )
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    try:
-        yield server.server_address[1]
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
-
-
-ENFORCED = "version: STSv1\nmode: enforce\nmx: mx.example.com\nmax_age: 86400\n"
-
-
-@pytest.fixture
-def strict(dns: Dns) -> Dns:
-    dns.add("example.com", "MX", "10 mx.example.com.")
-    dns.add("mx.example.com", "A", "127.0.0.2")
-    dns.text("_mta-sts.example.com", "v=STSv1; id=20260301;")
-    dns.add("mta-sts.example.com", "A", "127.0.0.1")
-    return dns
-
-
-def with_policy(dns: Dns, authority: Authority, server: Smtp, port: int) -> MxTransport:
-    policies = Policies(Resolver(servers=dns.servers), ca=authority.file, port=port)
-    return transport(dns, server.port, ca=authority.file, policies=policies)
-
-
-def test_an_enforced_policy_is_kept(strict: Dns, authority: Authority) -> None:
-    with policy(authority, ENFORCED) as port, hosts("127.0.0.2", tls=authority.server("mx.example.com")) as (a,):
-        assert only(send(with_policy(strict, authority, a, port))).tls == "verified"
-
-
-@pytest.mark.parametrize(
-    ("certificate", "text"),
-    [
-        (None, ENFORCED),
-        ("other.example", ENFORCED),
-        ("mx.example.com", ENFORCED.replace("mx.example.com", "*.other.example")),
-    ],
-    ids=["no TLS", "wrong name", "not named"],
-)
-def test_an_exchanger_that_a_policy_does_not_admit_gets_nothing(
-    strict: Dns, authority: Authority, certificate: str | None, text: str
-) -> None:
-    tls = authority.server(certificate) if certificate else None
-    with policy(authority, text) as port, hosts("127.0.0.2", tls=tls) as (a,):
-        with pytest.raises(Temporary):
-            send(with_policy(strict, authority, a, port))
-        assert not any(one.startswith("MAIL") for one in a.commands)
-
-
-@pytest.mark.parametrize(
-    ("text", "more"),
-    [
-        (ENFORCED.replace("enforce", "testing"), {}),
-        (ENFORCED.replace("STSv1", "STSv2"), {}),
-        (ENFORCED, {"status": 404}),
-        (ENFORCED, {"status": 302, "location": "https://evil.example/"}),
-        (ENFORCED, {"name": "evil.example"}),
-        ("x" * 100_000, {}),
-    ],
-    ids=["testing", "unknown version", "404", "redirect", "wrong certificate", "too large"],
-)
-def test_a_policy_that_is_none_asks_for_nothing(
-    strict: Dns, authority: Authority, text: str, more: dict[str, Any]
-) -> None:
-    with policy(authority, text, **more) as port, hosts("127.0.0.2") as (a,):
-        assert only(send(with_policy(strict, authority, a, port))).tls == "none"
-
-
-def test_a_policy_stays_in_force_when_it_cannot_be_fetched_anew(strict: Dns, authority: Authority) -> None:
-    with hosts("127.0.0.2") as (a,):
-        with policy(authority, ENFORCED) as port:
-            way = with_policy(strict, authority, a, port)
-            with pytest.raises(Temporary):
-                send(way)
-        strict.zone.pop("_mta-sts.example.com")
-        assert way.policies is not None
-        assert way.policies.policy("example.com").enforced
-
-
-@pytest.mark.parametrize(
-    ("host", "held"),
-    [("mx.example.com", True), ("a.b.example.org", False), ("b.example.org", True), ("example.org", False)],
-)
-def test_a_star_stands_for_one_label(host: str, held: bool) -> None:
-    found = parsed(b"version: STSv1\nmode: enforce\nmx: mx.example.com\nmx: *.example.org\nmax_age: 1\n")
-    assert found is not None
-    assert found.names(host) is held

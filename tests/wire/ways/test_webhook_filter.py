@@ -60,7 +60,7 @@ def test_retry_after_says_when_the_next_try_is(tmp_path: Path, web: Web) -> None
 
 def test_a_try_that_was_killed_is_repeated_under_the_same_id_and_then_never_again(tmp_path: Path, web: Web) -> None:
     held = threading.Event()
-    web.hold = held.wait
+    web.hold = lambda _: held.wait()
     site = site_of(tmp_path, web)
     process = subprocess.Popen(site.command("filter"), stdin=subprocess.PIPE, env=site.environment)
     assert process.stdin is not None

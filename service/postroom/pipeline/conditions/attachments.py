@@ -63,7 +63,7 @@ def _shown(value: fields.Attachment) -> str:
 
 
 _PARTS: Final[dict[str, Callable[[Reader, object, Trail], Test[fields.Attachment] | None]]] = {
-    "name": lambda reader, value, place: part(reader, value, place, _names),
+    "name": lambda reader, value, place: part(reader, value, place, lambda one: one.given),
     "type": lambda reader, value, place: part(reader, value, place, _types),
     "size": _size,
 }

@@ -100,7 +100,12 @@ def _field(reader: Reader, name: str, data: object, trail: Trail) -> Condition |
         return _truth(reader, name, data, trail)
     if name in _SPECIAL:
         return _SPECIAL[name](reader, data, trail)
-    reader.unknown(trail, "field", name, WORDS)
+    if name.lower() in ("header", "headers") or re.fullmatch("[A-Z][a-z]*(-[A-Za-z]+)+", name):
+        inner = next(iter(data), "X-Name") if isinstance(data, dict) else "X-Name"
+        asked = inner if name.lower() in ("header", "headers") else name
+        reader.wrong(trail, f"unknown field `{name}`; a field of the header is `header.{asked}`", key=True)
+    else:
+        reader.unknown(trail, "field", name, WORDS)
     return None
 
 

@@ -34,6 +34,11 @@ class Attachment:
         return texts([self.part.filename or ""])
 
     @property
+    def given(self) -> tuple[Text, ...]:
+        """Its name, where it has one."""
+        return texts([self.part.filename] if self.part.filename else [])
+
+    @property
     def types(self) -> tuple[Text, ...]:
         return texts({self.part.content_type: 1, self.part.detected_type or self.part.content_type: 1})
 
@@ -60,7 +65,18 @@ def mailbox(address: Address) -> Mailbox:
     if "xn--" in address.domain:
         domains.append(_unicode(address.domain))
         specs.append(f"{address.spec[: -len(address.domain)]}{domains[-1]}")
-    return Mailbox(texts(specs), texts(domains), texts([address.local]), texts([address.detail]), texts([address.name]))
+    return Mailbox(
+        specs=texts(specs),
+        domains=_present(*domains),
+        local=_present(address.local),
+        detail=_present(address.detail),
+        name=_present(address.name),
+    )
+
+
+def _present(*values: str) -> tuple[Text, ...]:
+    """A part that an address lacks is no value: `detail: "*"` asks whether there is one."""
+    return texts([value for value in values if value])
 
 
 def _unicode(domain: str) -> str:

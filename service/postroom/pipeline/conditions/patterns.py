@@ -150,6 +150,17 @@ class Of(Generic[V, W]):
 
 
 @dataclass(frozen=True, slots=True)
+class HasTest(_Plain, Generic[V]):
+    """Whether the value has something."""
+
+    forms: Callable[[V], Sequence[object]]
+    wanted: bool
+
+    def match(self, value: V, view: View) -> Found | None:
+        return NONE if bool(self.forms(value)) is self.wanted else None
+
+
+@dataclass(frozen=True, slots=True)
 class NumberTest(_Plain):
     comparison: Comparison
 

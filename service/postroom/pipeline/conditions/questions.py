@@ -6,7 +6,7 @@ from typing import TypeVar
 from postroom.pipeline.condition import Condition
 from postroom.pipeline.conditions.asks import Asks
 from postroom.pipeline.conditions.logic import All
-from postroom.pipeline.conditions.patterns import Of, Test
+from postroom.pipeline.conditions.patterns import Both, HasTest, Of, Test
 from postroom.pipeline.conditions.reading import Question, Reader, Trail
 from postroom.pipeline.text import Text
 from postroom.pipeline.view import View
@@ -56,10 +56,13 @@ def part(reader: Reader, data: object, trail: Trail, forms: Callable[[V], Sequen
     question = reader.text(data, trail)
     if question is None:
         return None
-    if question.exists is not None or question.every is not None or question.some is None:
-        reader.wrong(trail, "`exists` and `every` ask about the whole field, not about a part of a value")
+    if question.every is not None:
+        reader.wrong(trail, "`every` asks about the whole field, not about a part of a value")
         return None
-    return Of(forms, question.some)
+    asked: list[Test[V]] = [Of(forms, question.some)] if question.some is not None else []
+    if question.exists is not None:
+        asked.append(HasTest(forms, question.exists))
+    return asked[0] if len(asked) == 1 else Both(tuple(asked))
 
 
 def compared(

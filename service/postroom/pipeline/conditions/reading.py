@@ -1,5 +1,6 @@
 """What stands behind a field of `when`, read into tests: patterns, operators, comparisons."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +27,8 @@ from postroom.suggestions import suggestion
 V = TypeVar("V")
 Trail = tuple[str | int, ...]
 OPERATORS = ("is", "contains", "starts-with", "ends-with", "matches", "regex", "in-file", "exists", "every")
+# In a glob these would be themselves, so that it never matched: a habit of procmail's.
+_REGEX = re.compile(r"^\^|^\.\*.|\(\?|(?<!\\)\\[dsw]|\.\*\$$")
 NOTHING = "a value is missing here: YAML takes `~`, `null` and an empty value for nothing; quote what is meant as text"
 NEVER = "where nothing exists nothing else can be asked: leave out `exists`, or all that stands beside it"
 _GLOBS: dict[str, Callable[[str], str]] = {
@@ -84,6 +87,10 @@ class Reader:
                 reading = {"regex": self.regex, "in-file": self.file}.get(str(word)) or self._glob(str(word))
                 if (test := self.patterns(value, place, reading)) is not None:
                     tests.append(test)
+            elif word == "not":
+                self.wrong(
+                    place, f"unknown operator `not`; it stands round the field: `not: {{{trail[-1]}: …}}`", key=True
+                )
             else:
                 self.unknown(place, "operator", str(word), OPERATORS)
         if exists is False and len(data) > 1:
@@ -118,6 +125,11 @@ class Reader:
         """A glob, or a search between slashes."""
         if isinstance(data, str) and len(data) > 1 and data[0] == data[-1] == "/":
             return self.regex(data[1:-1], trail)
+        if isinstance(data, str) and _REGEX.search(data):
+            self.wrong(
+                trail, "this looks like a regular expression: put it between slashes, `/…/`; or say `contains`, `is`"
+            )
+            return None
         return self._glob("matches")(data, trail)
 
     def regex(self, data: object, trail: Trail) -> RegexTest | None:

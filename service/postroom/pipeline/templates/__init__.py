@@ -117,7 +117,13 @@ class Template:
 
 
 class TextTemplate(Template):
-    """Free text of several lines: a note, the text of a mail."""
+    """Free text of several lines: the text of a mail."""
+
+
+class NoteTemplate(TextTemplate):
+    """What stands in an attachment's place; the attachment is among the values."""
+
+    extra = frozenset({"attachment"})
 
 
 class HtmlTemplate(Template):
@@ -165,6 +171,8 @@ class PathTemplate(Template):
     def check(self) -> None:
         if "\0" in self.source or not self.source.strip():
             raise ValueError("a path is expected here")
+        if self.source.startswith("$"):
+            raise ValueError("no shell expands this path: write `~/…` for the home directory")
         if ".." in self.source[len(self.root) :].split("/"):
             raise ValueError(
                 "`..` cannot stand behind a value: nothing may leave the directory in front of the first one"
@@ -206,6 +214,10 @@ class FolderTemplate(Template):
     def check(self) -> None:
         if any(ord(char) < 32 for char in self.source) or not self.source.strip("/ "):
             raise ValueError("the name of a folder is expected here: INBOX, Archive/2026")
+        if self.literal.startswith(("/", "~/", "./", "../", "$HOME", "$MAILDIR")):
+            raise ValueError(
+                "a folder of the mailbox is expected here, such as Archive/2026; `file` delivers to a path"
+            )
 
     @staticmethod
     def clean(value: object) -> str:
@@ -285,6 +297,7 @@ __all__ = [
     "FolderTemplate",
     "HeaderTemplate",
     "HtmlTemplate",
+    "NoteTemplate",
     "PathTemplate",
     "SegmentTemplate",
     "Template",

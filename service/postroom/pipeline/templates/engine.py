@@ -28,7 +28,11 @@ def compile_source(
         paths = frozenset(check_tree(tree, extra))
         template = environment.from_string(source)
     except TemplateSyntaxError as error:
-        raise ValueError(f"the template does not parse: {error.message}") from None
+        told = f"the template does not parse: {error.message}"
+        for begin, end in (("{{", "}}"), ("{%", "%}")):
+            if source.count(begin) > source.count(end):
+                told = f"a `{begin}` in this template is not closed with `{end}`"
+        raise ValueError(told) from None
 
     def render(values: Mapping[str, object]) -> str:
         written: list[str] = []

@@ -52,7 +52,7 @@ def check_path(path: Path, extra: frozenset[str], local: frozenset[str] = frozen
         return
     if name not in VALUES and name not in extra:
         known = sorted({*VALUES, *extra})
-        raise ValueError(f"there is no value `{name}`{_meant(name, known)}; there are: {', '.join(known)}")
+        raise ValueError(f"there is no value `{name}`{_meant(name, known)}")
     for depth in range(1, len(path)):
         inner = ".".join(path[:depth])
         if path[depth].startswith("_"):
@@ -63,14 +63,13 @@ def check_path(path: Path, extra: frozenset[str], local: frozenset[str] = frozen
             raise ValueError(f"`{inner}` has no attribute `{path[depth]}`")
         known = sorted(ATTRIBUTES[inner] or ())
         if known and path[depth] not in known:
-            raise ValueError(
-                f"`{inner}` has no attribute `{path[depth]}`{_meant(path[depth], known)}; there are: {', '.join(known)}"
-            )
+            raise ValueError(f"`{inner}` has no attribute `{path[depth]}`{_meant(path[depth], known)}")
 
 
 def _meant(word: str, known: list[str]) -> str:
     near = nearest(word, known)
-    return f": did you mean `{near}`?" if near else ""
+    listed = ", ".join(known)
+    return f"; did you mean `{near}`? There are: {listed}" if near else f"; there are: {listed}"
 
 
 def check_tree(tree: "nodes.Template", extra: frozenset[str]) -> Iterator[Path]:
@@ -136,9 +135,7 @@ class _Check:
 
         if node.name not in FILTERS:
             known = sorted(FILTERS)
-            raise ValueError(
-                f"there is no filter `{node.name}`{_meant(node.name, known)}; there are: {', '.join(known)}"
-            )
+            raise ValueError(f"there is no filter `{node.name}`{_meant(node.name, known)}")
         arguments = [*node.args, *(pair.value for pair in node.kwargs)]
         if node.dyn_args or node.dyn_kwargs or not all(isinstance(argument, nodes.Const) for argument in arguments):
             raise ValueError(f"the filter `{node.name}` takes constants")

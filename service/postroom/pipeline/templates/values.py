@@ -58,7 +58,7 @@ class Moment:
 
 @dataclass(frozen=True, slots=True)
 class AttachmentValue:
-    """The attachment that `extract` is naming; prints as its file name."""
+    """The attachment that `extract` names a file for or `strip` takes out; prints as its file name."""
 
     name: str
     type: str

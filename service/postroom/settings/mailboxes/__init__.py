@@ -19,6 +19,11 @@ _KINDS = {
 }  # fmt: skip
 
 
+def is_known(value: object) -> bool:
+    """Whether its url tells a kind of mailbox."""
+    return urls.scheme(value) in _KINDS
+
+
 def kind(value: object) -> str:
     """Which model reads a mailbox; "stdin", which says what is wrong, where its url tells none."""
     return _KINDS.get(urls.scheme(value), "stdin")

@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 
 from pydantic import AfterValidator, ConfigDict, Field, WithJsonSchema, model_validator
 
-from postroom.model import Model
+from postroom.model import Model, OneOrMore
 from postroom.pipeline.plan import Plan
 from postroom.settings import urls
 from postroom.settings.mailboxes.mailbox import Handled, KeepOnServer, Mailbox
@@ -114,8 +114,10 @@ class ImapMailbox(Account):
     url: Annotated[str, AfterValidator(_server), WithJsonSchema({"type": "string", "pattern": "^imaps?://."})] = Field(
         description="`imaps://HOST` (993), or `imap://HOST` (143), where STARTTLS is required."
     )
-    folders: Annotated[tuple[str, ...], Field(min_length=1)] = Field(
-        default=("INBOX",), description="Folders to watch; pipelines tell them apart by the condition `folder`."
+    folders: Annotated[tuple[str, ...], OneOrMore] = Field(
+        min_length=1,
+        default=("INBOX",),
+        description="Folders to watch; pipelines tell them apart by the condition `folder`.",
     )
     rewrite: bool = Field(default=False, description="An edited message that stays or moves replaces the original.")
     create: bool = Field(

@@ -97,7 +97,8 @@ class ListenerMailbox(Mailbox):
         default="after-intake",
         description="When the client is told that its message is taken: as soon as it is durable, or when the rules "
         "have been gone through, so that `reject` is its answer; then it waits for `script` and the like, a minute "
-        "at most.",
+        "at most. A message that crashes its planning is taken as it came once that happened as often as `retry: "
+        "{crashes: …}` says, and becomes a dead letter if it goes on.",
     )
     mode: Annotated[str, AfterValidator(_octal)] = Field(default="0660", description="Mode of a UNIX socket.")
     max_connections: int = Field(default=100, ge=1, description="At once; further ones are told to come later.")

@@ -1,11 +1,11 @@
 """What all mailboxes have in common."""
 
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
-from postroom.model import Model
+from postroom.model import Model, OneOrMore
 from postroom.pipeline.plan import Plan
 from postroom.settings.spelling import SETTINGS, Name
 from postroom.units import Duration
@@ -36,7 +36,7 @@ class Mailbox(Model):
     pipeline: Name | None = Field(
         default=None, description="A file in `pipelines`, without .yaml; default: `defaults.pipeline`."
     )
-    addresses: tuple[str, ...] = Field(
+    addresses: Annotated[tuple[str, ...], OneOrMore] = Field(
         default=(), description="Addresses that are ours; default: the user or the envelope's recipients."
     )
 

@@ -1,11 +1,11 @@
 """New mail of one folder: by UID from the cursor on, in windows, into the ledger; nothing else is asked of the server.
 
-The cursor is stored with the messages before it, never ahead of them. A UID whose body cannot be had now is recorded as
-wanted, so that it holds up none (`wanting`).
+The cursor is stored with the messages before it, never ahead of them: UIDNEXT says how far to look, and may be wrong. A
+UID whose body cannot be had now is recorded as wanted, so that it holds up none (`wanting`).
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Final
@@ -37,6 +37,7 @@ class Collector:
     meanwhile: Callable[[], Awaitable[None]]
     _taking: "asyncio.Task[None] | None" = field(default=None, init=False)
     _stored: Cursor | None = field(default=None, init=False)
+    _caught_up: int = field(default=0, init=False)  # the UIDNEXT up to which nothing more is found
 
     async def look(self) -> None:
         """All that is there now is recorded when this returns. Raises Lost, Rejected, Temporary."""
@@ -65,14 +66,19 @@ class Collector:
     async def _catch_up(self, end: int) -> None:
         """What lies between the cursor and the UIDNEXT of the last SELECT."""
         width = WINDOW if self.selected.exists > WINDOW else uidsets.HIGHEST
-        while self.cursor.next < end:
-            high = min(end, self.cursor.next + width)
-            found = await self._window(f"{self.cursor.next}:{high - 1}", high)
+        low = max(self.cursor.next, self._caught_up)
+        while low < end:
+            high = min(end, low + width)
+            found = await self._window(f"{low}:{high - 1}", high)
             if high < end:
                 await self.meanwhile()  # what is done by now does not wait for all the rest
+                if not found:
+                    end = min(end, await self.selected.last() + 1)
             if width < uidsets.HIGHEST:
                 # UIDs may lie far apart, where much was deleted.
                 width = min(WIDEST, width * 4) if found < WINDOW // 4 else WINDOW
+            low = high
+        self._caught_up = end
         self.selected.next = max(end, self.cursor.next)
 
     async def _look_beyond(self) -> int:
@@ -80,16 +86,29 @@ class Collector:
         return await self._window(f"{self.cursor.next}:*", None)
 
     async def _window(self, text: str, high: int | None) -> int:
-        reply = await self.selected.imap.call("UID", "FETCH", text, _ITEMS)
-        told = fetched(reply.require().data)
+        told = await self._told(text)
+        if self._leaves_out(told.values(), to_end=high is None):
+            # The cursor would pass by them for ever. Asked again, the server is believed.
+            told = await self._told(text) | told
         self.selected.require()
         news = [told[uid] for uid in sorted(told) if uid >= self.cursor.next and (high is None or uid < high)]
         for group in bodies.groups(news):
             await self._room()
             await self._group(group)
-        if high is not None:
-            self.cursor = replace(self.cursor, next=high)
         return len(news)
+
+    async def _told(self, text: str) -> dict[int, Fetched]:
+        reply = await self.selected.imap.call("UID", "FETCH", text, _ITEMS)
+        return fetched(reply.require().data)
+
+    def _leaves_out(self, told: Collection[Fetched], *, to_end: bool) -> bool:
+        """Whether there are messages between the new ones, of which the server said nothing."""
+        places = {one.number for one in told if one.number and one.uid >= self.cursor.next}
+        if not places:
+            return False
+        first = 1 if self.cursor.next == 1 else min(places)
+        last = max(self.selected.exists if to_end else 0, *places)
+        return last - first >= len(places)
 
     async def _group(self, group: Sequence[Fetched]) -> None:
         cursor = replace(self.cursor, next=group[-1].uid + 1, reconciled_at=self.clock())

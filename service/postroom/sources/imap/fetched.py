@@ -23,6 +23,7 @@ class Fetched:
     date: bytes | None = None  # INTERNALDATE as the server writes it
     body: bytes | None = None  # of BODY[], whole or a range
     origin: int | None = None  # where the range begins; None: the server says it is the whole
+    number: int | None = None  # its place in the folder, just now
 
     @property
     def arrived(self) -> datetime | None:
@@ -61,12 +62,16 @@ def _read(data: Data) -> Fetched | None:
         date=date if isinstance(date, bytes) and _DATE.fullmatch(date) else None,
         body=body if isinstance(body, bytes) else None,
         origin=origin,
+        number=data.number,
     )
 
 
 def _merged(first: Fetched, then: Fetched) -> Fetched:
     told = {name: getattr(then, name) for name in ("size", "flags", "date", "body", "origin")}
-    return replace(first, **{name: value for name, value in told.items() if value is not None})
+    merged = replace(first, **{name: value for name, value in told.items() if value is not None})
+    # Two bodies for one UID: one of them is another message's.
+    contradicts = first.body is not None and then.body is not None and first.body != then.body
+    return replace(merged, body=None) if contradicts else merged
 
 
 def _number(value: Value) -> int | None:

@@ -10,6 +10,7 @@ from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.fetched import fetched
 from postroom.sources.imap.responses import Data, Status
 from postroom.sources.imap.signal import Signal
+from postroom.sources.imap.uidsets import HIGHEST
 from postroom.sources.losses import Lost
 
 NOOP_SECONDS = 60.0
@@ -117,7 +118,7 @@ class Selected:
             self.validity = self.validity if self.is_stale else validity
             if self.is_stale:
                 self.attention.set()
-        elif (number := status.number("UIDNEXT")) is not None:
+        elif (number := status.number("UIDNEXT")) is not None and number <= HIGHEST:
             self.next = number
         elif status.code == "PERMANENTFLAGS":
             self.permanent = frozenset(status.arguments.decode("utf-8", "replace").lower().strip("()").split())
@@ -139,6 +140,13 @@ class Selected:
         """The UID that the next message will have, or a lower one that none has yet."""
         if self.next is None:
             # RFC 3501 6.3.1 lets old servers leave out UIDNEXT.
-            found = fetched((await self.imap.call("UID", "FETCH", "*", "(UID)")).data)
-            self.next = max(found, default=0) + 1
+            self.next = await self.last() + 1
         return self.next
+
+    async def last(self) -> int:
+        """The highest UID that a message here has; 0: there is none."""
+        return max(fetched((await self.imap.call("UID", "FETCH", "*", "(UID)")).data), default=0)
+
+    async def never_had(self, uid: int) -> bool:
+        """Whether the server denies now that a UID was ever given to a message."""
+        return self.next is not None and self.next <= uid and await self.last() < uid

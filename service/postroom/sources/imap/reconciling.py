@@ -1,4 +1,5 @@
-"""A folder got another UIDVALIDITY: none of its UIDs means what it did (RFC 2683 3.4.3).
+"""A folder got another UIDVALIDITY: none of its UIDs means what it did (RFC 2683 3.4.3). Or a server once told of UIDs
+that it denies now, and the cursor went by them.
 
 Messages are told by their contents. Rows that are not finished go on under their new keys. What arrived since the last
 look, less a day, and is unknown, is new mail; when that is surprisingly much, a person decides. All else is left alone.
@@ -23,7 +24,7 @@ _ITEMS = "(UID RFC822.SIZE INTERNALDATE FLAGS)"
 
 @dataclass(eq=False, kw_only=True)
 class Reconciler:
-    """Of one selected folder. `old`: the cursor under the other UIDVALIDITY."""
+    """Of one selected folder. `old`: the cursor that leads nowhere."""
 
     selected: Selected
     desk: Desk
@@ -34,7 +35,8 @@ class Reconciler:
 
     async def run(self) -> Cursor:
         """Find the old messages again, take the new ones; the cursor changes last. Raises Lost, Temporary."""
-        self.desk.uidvalidity_changed()
+        if self.old.uidvalidity != self.selected.validity:
+            self.desk.uidvalidity_changed()
         end = await self.selected.end()
         began = self.clock()
         rows = await self.desk.unfinished(self.selected.name)

@@ -18,6 +18,7 @@ _NAMED = re.compile(rb"([A-Za-z0-9-]+) ?")
 _COPYUID = re.compile(rb"(\d{1,10}) (\S+) (\S+)\Z")
 _APPENDUID = re.compile(rb"(\d{1,10}) (\d{1,10})\Z")
 _COPIED_LIMIT = 100_000
+_DIGITS = 18
 
 Verdict = Literal["OK", "NO", "BAD", "BYE", "PREAUTH"]
 
@@ -55,8 +56,9 @@ class Status:
         )
 
     def number(self, code: str) -> int | None:
-        """The number behind a code: UIDVALIDITY, UIDNEXT, HIGHESTMODSEQ."""
-        return int(self.arguments[:20]) if self.code == code and self.arguments.isdigit() else None
+        """The number behind a code: UIDVALIDITY, UIDNEXT, HIGHESTMODSEQ; none that no database could hold."""
+        fits = self.arguments.isdigit() and len(self.arguments) <= _DIGITS
+        return int(self.arguments) if self.code == code and fits else None
 
 
 @dataclass(frozen=True, slots=True)

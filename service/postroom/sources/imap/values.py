@@ -7,11 +7,13 @@ Value = bytes | None | list["Value"]
 """Atoms and strings alike are bytes; NIL is None."""
 
 DEPTH = 50
+_NIL = len(b"NIL")
 _TOKEN = re.compile(
+    rb"\s*+(?:"
     rb'"((?:[^"\\]|\\.)*+)"'  # 1: quoted
     rb"|([()])"  # 2
     rb'|((?:[^\s()"\[]|\[[^\]]*+\])++)'  # 3: an atom; brackets may hold spaces: BODY[HEADER.FIELDS (TO)]
-    rb"|[\s\S]"
+    rb"|[\s\S])"
 )
 _ESCAPE = re.compile(rb"\\(.)", re.DOTALL)
 _ANNOUNCED = re.compile(rb"~?\{\d+\+?\}\Z")
@@ -34,8 +36,9 @@ def values(pieces: Sequence[bytes], start: int = 0) -> list[Value]:
 def _read(line: bytes, stack: list[list[Value]]) -> None:
     for token in _TOKEN.finditer(line):
         match token.lastindex:
-            case 1:
-                stack[-1].append(_ESCAPE.sub(rb"\1", token[1]))
+            case 3:
+                atom = token[3]
+                stack[-1].append(None if len(atom) == _NIL and atom.upper() == b"NIL" else atom)
             case 2 if token[2] == b"(":
                 if len(stack) < DEPTH:
                     inner: list[Value] = []
@@ -44,7 +47,7 @@ def _read(line: bytes, stack: list[list[Value]]) -> None:
             case 2:
                 if len(stack) > 1:
                     stack.pop()
-            case 3:
-                stack[-1].append(None if token[3].upper() == b"NIL" else token[3])
+            case 1:
+                stack[-1].append(_ESCAPE.sub(rb"\1", token[1]))
             case _:
                 pass

@@ -81,7 +81,8 @@ class Visit:
         """Select it, and know where to go on."""
         selected = await Selected.open(imap, folder, attention)
         old = await shared.desk.cursor(folder) or await cls._first(shared, selected)
-        if old.uidvalidity == selected.validity:
+        # A cursor ahead of all UIDs: the server once said something wrong, and what came since lies behind it.
+        if old.uidvalidity == selected.validity and not await selected.never_had(old.next - 1):
             return cls(shared, selected, targets, old)
         fresh = Cursor(folder=folder, uidvalidity=selected.validity, next=await selected.end())
         visit = cls(shared, selected, targets, fresh)

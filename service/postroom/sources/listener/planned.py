@@ -2,7 +2,7 @@
 
 A client that speaks LMTP hears of each recipient. One that speaks SMTP hears one answer: all rejected is that; where
 only some reject it the message is taken, and what rejects it is done later; one that cannot be planned now is not
-taken for any.
+taken for any. One whose planning crashed too often is taken without a plan.
 """
 
 import asyncio
@@ -75,5 +75,6 @@ def _for_one_reply(seen: Sequence[_Outlook]) -> list[_Outlook]:
 
 def _unanswered(arrival: Arrival) -> Arrival:
     """Its client hears that it was taken: what rejects it is still to be done."""
-    assert arrival.foreseen is not None, "it was looked at"
+    if arrival.foreseen is None:
+        return arrival
     return replace(arrival, foreseen=replace(arrival.foreseen, receipts={}))

@@ -8,6 +8,8 @@ from typing import Self
 
 from watchfiles import Change, awatch
 
+from postroom.sources.maildir.names import is_message
+
 # Milliseconds. A report comes one step after the last file at the earliest, and so much later than the first at most;
 # its thread wakes up once a step, which costs half a percent of a processor.
 STEP = 10
@@ -54,4 +56,4 @@ class Alarm:
 
 
 def _appeared(change: Change, path: str) -> bool:
-    return change is Change.added and not Path(path).name.startswith(".")
+    return change is Change.added and is_message(Path(path).name)

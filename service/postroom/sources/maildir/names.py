@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from postroom.ledger.columns import indexed
 from postroom.transports.maildir import LETTERS, letters_of
 
 FLAGS = {
@@ -12,9 +13,9 @@ FLAGS = {
 
 
 def key_of(name: str) -> str:
-    """The source key: what stays of a name, as text that every database takes."""
-    base = name.partition(":")[0]
-    return base if base.isascii() else os.fsencode(base).decode("utf-8", "backslashreplace")
+    """The source key: what stays of a name, as text that every database takes. Names that differ have keys that do."""
+    base = name.partition(":")[0].replace("\\", "\\\\")
+    return indexed(base if base.isascii() else os.fsencode(base).decode("utf-8", "backslashreplace"))
 
 
 def letters_in(name: str) -> frozenset[str]:
@@ -34,13 +35,17 @@ def flagged(name: str, *, add: Iterable[str] = (), remove: Iterable[str] = ()) -
     return f"{name.partition(':')[0]}:2,{''.join(sorted(letters))}"
 
 
+def is_message(name: str) -> bool:
+    """Names that begin with a dot are none of a message (maildir(5)); nor are flags without anything that stays."""
+    return not name.startswith((".", ":"))
+
+
 def names_in(directory: Path) -> Iterator[str]:
-    """Names of all messages there; those that begin with a dot are none (maildir(5)). A directory that is missing has
-    none."""
+    """Names of all messages there. A directory that is missing has none."""
     try:
         with os.scandir(directory) as entries:
             for entry in entries:
-                if not entry.name.startswith("."):
+                if is_message(entry.name):
                     yield entry.name
     except FileNotFoundError:
         return

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
+from postroom.errors import Temporary
 from postroom.ledger.rows import Arrival, Batch, End, Row, State
 from postroom.settings.mailboxes import Pop3Mailbox
 from postroom.sources import Desk
@@ -11,10 +12,15 @@ from postroom.sources.head import HEAD, sender_of
 from postroom.sources.losses import Lost
 from postroom.sources.pop3.client import Client, Rejected
 from postroom.sources.pop3.listing import FOLDER, Listed
+from postroom.sources.pop3.sizes import Sizes
 from postroom.spool import Blob, Draft
 
-GROUP = 100  # messages that share a commit, and are asked for at once where the server allows that
+GROUP = 50  # messages that share a commit, and are asked for at once where the server allows that
 GROUP_OCTETS = 8_000_000
+
+
+_Coming = Arrival | asyncio.Task[Arrival]
+"""A message that was read; a large one as soon as the disk has it."""
 
 
 class TooLong(Lost):
@@ -24,9 +30,10 @@ class TooLong(Lost):
 class Fetcher:
     """One session's. Methods raise Lost and Temporary; what was read until then is handed over all the same."""
 
-    def __init__(self, client: Client, settings: Pop3Mailbox, desk: Desk) -> None:
+    def __init__(self, client: Client, settings: Pop3Mailbox, desk: Desk, sizes: Sizes) -> None:
         self._client = client
         self._desk = desk
+        self._sizes = sizes
         self._store = str(settings.store) if settings.store else None
         self._handing_over: asyncio.Task[object] | None = None
 
@@ -46,7 +53,8 @@ class Fetcher:
         """A message that could not be had before: alone, whatever it does to the connection."""
         self._client.send(f"RETR {message.number}")
         try:
-            arrival = await self._retrieved(message)
+            arrival = await self._retrieved(message, alone=True)
+            await self._take_in([arrival])
         except TooLong:
             await self._desk.take(Batch(arrivals=(self._left(message, self._desk.largest + 1),)))
             raise
@@ -54,11 +62,9 @@ class Fetcher:
             await self._desk.missed(row, error)
             if isinstance(error, Lost):
                 raise
-        else:
-            await self._desk.take(Batch(arrivals=(arrival,)))
 
     async def _take(self, group: Sequence[Listed]) -> None:
-        arrivals: list[Arrival] = []
+        arrivals: list[_Coming] = []
         if self._client.pipelines:
             self._client.send(*(f"RETR {message.number}" for message in group))
         try:
@@ -79,7 +85,20 @@ class Fetcher:
         finally:
             await self._handed_over()
             if arrivals:
-                self._handing_over = asyncio.create_task(self._desk.take(Batch(arrivals=tuple(arrivals))))
+                self._handing_over = asyncio.create_task(self._take_in(arrivals))
+
+    async def _take_in(self, coming: Sequence["_Coming"]) -> None:
+        """One that cannot be stored holds up no other. Raises Temporary."""
+        arrivals, failure = [], None
+        for one in coming:
+            try:
+                arrivals.append(await one if isinstance(one, asyncio.Task) else one)
+            except Temporary as error:
+                failure = error
+        if arrivals:
+            await self._desk.take(Batch(arrivals=tuple(arrivals)))
+        if failure is not None:
+            raise failure
 
     async def _handed_over(self) -> None:
         """Wait for the group before: one commit is under way at a time."""
@@ -87,15 +106,17 @@ class Fetcher:
             task, self._handing_over = self._handing_over, None
             await task
 
-    async def _retrieved(self, message: Listed) -> Arrival:
-        """Read what answers a RETR. Raises Rejected where there is no message in it."""
+    async def _retrieved(self, message: Listed, *, alone: bool = False) -> "_Coming":
+        """Read what answers a RETR; a large one is on its way to the disk while the next is read. Raises Rejected where
+        there is no message in it."""
         pieces: list[bytes] = []
-        size = 0
+        size = lines = 0
         start = b""
         draft: Draft | None = self._desk.draft() if message.size > self._desk.inline else None
         try:
             async for piece in await self._client.message():
                 size += len(piece)
+                lines += piece.count(b"\n")
                 if size > self._desk.largest:
                     raise TooLong("protocol", "a message is longer than the server said, and than `limits.message`")
                 if len(start) < HEAD:
@@ -110,11 +131,27 @@ class Fetcher:
                     draft.write(piece)
             if message.size and not size:
                 raise Rejected("the server sent nothing in place of a message", "")
-            content = b"".join(pieces) if draft is None else await self._desk.store(draft)
+            self._weigh(message, size, lines, alone=alone)
+            if draft is None:
+                return self._arrived(message, start, b"".join(pieces))
+            storing, draft = self._stored(message, start, draft), None
+            return asyncio.create_task(storing)
         finally:
             if draft is not None:
                 draft.discard()
-        return self._arrived(message, start, content)
+
+    async def _stored(self, message: Listed, start: bytes, draft: Draft) -> Arrival:
+        with draft:
+            return self._arrived(message, start, await self._desk.store(draft))
+
+    def _weigh(self, message: Listed, size: int, lines: int, *, alone: bool) -> None:
+        """Raises Lost where this may be another message, or more than one."""
+        fits = self._sizes.fit(told=message.size, came=size, lines=lines)
+        if alone:
+            self._sizes.answer(fits=fits)
+        elif self._sizes.exact and not fits:
+            self._sizes.doubted = True
+            raise Lost("protocol", "a message does not have the size that the server told")
 
     def _arrived(self, message: Listed, start: bytes, content: bytes | Blob) -> Arrival:
         return Arrival(

@@ -7,10 +7,12 @@ from datetime import datetime
 
 from postroom.errors import Permanent
 from postroom.ledger.rows import Arrival, End
+from postroom.sources.losses import Lost
 from postroom.sources.pop3.client import Client, Rejected
 
 FOLDER = "INBOX"
-_LINE = re.compile(rb"[ ]*(\d{1,9})[ ]+(.*\S)[ ]*")
+# An identity has 70 octets at most (RFC 1939 7); some servers give longer ones.
+_LINE = re.compile(rb"[ ]*(\d{1,9})[ ]+(.{0,499}\S)[ ]*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,5 +67,10 @@ async def listing(client: Client) -> Listing:
 
 
 def _pairs(lines: list[bytes]) -> dict[int, bytes]:
-    """Number and the rest of each line; what is not so formed is left out."""
-    return {int(found[1]): found[2] for line in lines if (found := _LINE.fullmatch(line))}
+    """Number and the rest of each line; what is not so formed is left out. Raises Lost where a number stands twice:
+    what would be removed by it, nobody knows."""
+    found = [told for line in lines if (told := _LINE.fullmatch(line))]
+    pairs = {int(told[1]): told[2] for told in found}
+    if len(pairs) < len(found):
+        raise Lost("protocol", "the server lists two messages under one number")
+    return pairs

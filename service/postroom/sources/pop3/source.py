@@ -15,6 +15,7 @@ from postroom.sources.pop3.fetching import Fetcher
 from postroom.sources.pop3.listing import FOLDER, Listed, listing
 from postroom.sources.pop3.pace import Pace
 from postroom.sources.pop3.settling import Remover, vanished_or, verdict
+from postroom.sources.pop3.sizes import Sizes
 from postroom.sources.settlement import Settlement
 
 MOST = 2000  # messages of a visit: what was removed counts only at its end
@@ -32,6 +33,7 @@ class Pop3Source:
     def __init__(self, settings: Pop3Mailbox, *, linger: float = LINGER) -> None:
         self._settings = settings
         self._linger = linger
+        self._sizes = Sizes()
 
     async def run(self, desk: Desk) -> None:
         pace = Pace(self._settings.poll.total_seconds())
@@ -63,7 +65,7 @@ class Pop3Source:
             desk.connected()
             await client.ask_capabilities()
             pace.delay = max(pace.delay, float(client.login_delay))
-            return await _Visit(client, self._settings, desk, self._linger).done()
+            return await _Visit(client, self._settings, desk, self._linger, self._sizes).done()
         finally:
             client.close()
 
@@ -71,11 +73,12 @@ class Pop3Source:
 class _Visit:
     """A session from the login to its end."""
 
-    def __init__(self, client: Client, settings: Pop3Mailbox, desk: Desk, linger: float) -> None:
+    def __init__(self, client: Client, settings: Pop3Mailbox, desk: Desk, linger: float, sizes: Sizes) -> None:
         self._client = client
         self._settings = settings
         self._desk = desk
         self._linger = linger
+        self._sizes = sizes
 
     async def done(self) -> bool:
         """Bring in, settle, and end the session; answers whether there is more."""
@@ -86,9 +89,12 @@ class _Visit:
             await self._desk.listed([message.key for message in messages])
         known = await self._desk.known([message.key for message in messages])
         fresh = [message for message in messages if message.key not in known]
-        fetcher = Fetcher(self._client, self._settings, self._desk)
+        fetcher = Fetcher(self._client, self._settings, self._desk, self._sizes)
+        by_key = {message.key: message for message in messages}
+        if self._sizes.doubted:
+            await self._try_again(fetcher, by_key)
         await fetcher.take(fresh[:MOST])
-        await self._try_again(fetcher, {message.key: message for message in messages})
+        await self._try_again(fetcher, by_key)
         self._desk.looked()
         if fresh:
             await self._worked_on()

@@ -14,7 +14,7 @@ from postroom.transports.smtp.trouble import Trouble
 
 IDLE: Final = 30.0  # seconds after which a session that nobody uses is ended
 PATIENCE: Final = 5.0  # seconds to wait for a free session
-OPENING: Final = 2.0  # seconds after which a session that does not come up holds off all others
+OPENING: Final = 0.25  # seconds that others wait while the first session comes up: there is other mail, too
 STALLED: Final = 30.0  # and one that came up, and does not answer
 MOST_USES: Final = 1000  # transactions of one session
 LATER: Final = timedelta(seconds=15)

@@ -4,7 +4,6 @@ Until the last octets of a message are handed over nothing is delivered, and tro
 its answer is read nobody knows, and the recipients' replies say so.
 """
 
-import re
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Final, Self
@@ -12,14 +11,13 @@ from typing import Final, Self
 from postroom.pipeline.outgoing import Mail, Reply, Tls
 from postroom.transports.smtp.answers import Answer
 from postroom.transports.smtp.authentication import log_in
-from postroom.transports.smtp.content import Measure, measured, stuffed
+from postroom.transports.smtp.content import measured, stuffed
+from postroom.transports.smtp.envelope import Envelope
 from postroom.transports.smtp.terms import Terms
 from postroom.transports.smtp.trouble import Closing, Trouble
 from postroom.transports.smtp.wire import Wire
 
 EARLY: Final = 5.0  # seconds for what a server says before it hangs up on our message
-_SPECIAL: Final = re.compile("[\x00-\x20\x7f-\x9f<>]")
-_QUOTED: Final = re.compile(r'"(?:[^"\\\x00-\x1f\x7f-\x9f]|\\[^\x00-\x1f\x7f-\x9f])*"@[^\x00-\x20<>]+')
 
 
 class Session:
@@ -45,12 +43,12 @@ class Session:
 
     def send(self, mail: Mail) -> dict[str, Reply]:
         """One transaction. Where this raises nobody got anything."""
-        measure = measured(mail.chunks)
-        told = self._refusal(mail, measure)
+        envelope = Envelope(mail, measured(mail.chunks), self._offers)
+        told = envelope.refusal(self._terms.long_lines)
         if told is not None:
             return dict.fromkeys(mail.recipients, told)
         recipients = tuple(dict.fromkeys(mail.recipients))
-        commands = [self._mail_from(mail, measure), *(f"RCPT TO:<{one}>" for one in recipients), "DATA"]
+        commands = [envelope.mail_from(), *(f"RCPT TO:<{one}>" for one in recipients), "DATA"]
         if self.used:
             commands.insert(0, "RSET")
         self.used += 1
@@ -100,37 +98,6 @@ class Session:
     def _said(self, command: str) -> Answer:
         self.wire.send([f"{command}\r\n".encode()])
         return self.wire.answer()
-
-    # What the server cannot take as it is.
-
-    def _refusal(self, mail: Mail, measure: Measure) -> Reply | None:
-        """Never re-encoded behind anybody's back: it fails with the reason."""
-        for address in (*filter(None, (mail.sender,)), *mail.recipients):
-            if not _is_safe(address):
-                return _ours(553, "5.1.3", "an address of the envelope cannot be written in SMTP")
-        if not all(map(str.isascii, (mail.sender, *mail.recipients))) and "SMTPUTF8" not in self._offers:
-            return _ours(553, "5.6.7", "the server does not take addresses outside ASCII (SMTPUTF8)")
-        if measure.eight_bit and "8BITMIME" not in self._offers:
-            return _ours(554, "5.6.1", "the server does not take 8-bit messages (8BITMIME)")
-        if measure.long_lines and self._terms.long_lines == "refuse":
-            return _ours(554, "5.6.0", "a line is longer than 998 octets")
-        most = self._offers.get("SIZE", "")
-        if most.isdecimal() and 0 < int(most[:18]) < measure.size:
-            return _ours(552, "5.3.4", "the message is larger than the server takes (SIZE)")
-        return None
-
-    def _mail_from(self, mail: Mail, measure: Measure) -> str:
-        words = [f"MAIL FROM:<{mail.sender}>"]
-        if "SIZE" in self._offers:
-            words.append(f"SIZE={measure.size}")
-        if "8BITMIME" in self._offers and measure.eight_bit:
-            words.append("BODY=8BITMIME")
-        if "SMTPUTF8" in self._offers and (mail.utf8 or not all(map(str.isascii, (mail.sender, *mail.recipients)))):
-            words.append("SMTPUTF8")
-        if "DSN" in self._offers and mail.sender and mail.key.isalnum():
-            # A bounce then names the effect that it is about (RFC 3461 4.4).
-            words += ["RET=HDRS", f"ENVID={mail.key}"]
-        return " ".join(words)
 
     # The transaction.
 
@@ -229,18 +196,9 @@ def _leaving(answer: Answer) -> None:
         raise Closing(f"the server says: {answer}")
 
 
-def _ours(code: int, enhanced: str, text: str) -> Reply:
-    return Reply(code=code, enhanced=enhanced, text=text, phase="our own check")
-
-
 def _offer(line: str) -> tuple[str, str]:
     word, _, rest = line.strip().partition(" ")
     # Old servers write AUTH=LOGIN.
     if word.upper().startswith("AUTH="):
         return "AUTH", word[5:]
     return word.upper(), rest.strip()
-
-
-def _is_safe(address: str) -> bool:
-    """Whether nothing in it ends the path or the line."""
-    return len(address) <= 1000 and (bool(_QUOTED.fullmatch(address)) or not _SPECIAL.search(address))

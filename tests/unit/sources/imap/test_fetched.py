@@ -44,6 +44,12 @@ def test_two_responses_for_one_message_add_up() -> None:
     assert (told.flags, told.body) == ({"b"}, b"x")
 
 
+def test_two_bodies_for_one_uid_are_none() -> None:
+    """One of them is another message's, and nobody knows which."""
+    assert read(b"* 8 FETCH (UID 4 BODY[] {1}\r\nx)\r\n* 9 FETCH (UID 4 BODY[] {1}\r\ny)\r\n")[4].body is None
+    assert read(b"* 8 FETCH (UID 4 BODY[] {1}\r\nx)\r\n* 8 FETCH (UID 4 BODY[] {1}\r\nx)\r\n")[4].body == b"x"
+
+
 def test_uids_that_are_none_do_not_count() -> None:
     assert read(b"* 9 FETCH (UID 0)\r\n* 9 FETCH (UID 99999999999)\r\n* 9 FETCH (UID x)\r\n* 9 FETCH UID\r\n") == {}
 

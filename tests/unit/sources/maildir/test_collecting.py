@@ -209,6 +209,28 @@ async def test_a_name_that_is_not_utf_8_is_taken(tmp_path: Path) -> None:
     assert list(desk.arrivals) == ["1.\\xff.host"]
 
 
+async def test_names_that_differ_are_different_messages(tmp_path: Path) -> None:
+    """The key of one was that of the other: the second stayed unread for ever."""
+    desk = MemoryDesk(tmp_path)
+    for name in (b"1.\xff.host", b"1.\\xff.host", b"1.\\\\xff.host"):
+        put(tmp_path / "m", os.fsdecode(name))
+    async with watching(desk, tmp_path / "m"):
+        await desk.until(lambda: "looked" in desk.events)
+    assert len(desk.bodies) == 3
+
+
+async def test_flags_alone_are_no_name(tmp_path: Path) -> None:
+    """Its key was empty, and the file that it led to was `new` itself."""
+    desk = MemoryDesk(tmp_path)
+    (put(tmp_path / "m", "1.a.host").parent / ":2,S").write_bytes(LETTER)
+    async with watching(desk, tmp_path / "m"):
+        await desk.until(lambda: "looked" in desk.events)
+        (tmp_path / "m/new/:2,F").write_bytes(LETTER)
+        put(tmp_path / "m", "2.a.host")
+        await desk.until(lambda: len(desk.arrivals) == 2)
+    assert list(desk.arrivals) == ["1.a.host", "2.a.host"]
+
+
 async def test_many_messages_share_commits(tmp_path: Path) -> None:
     desk = MemoryDesk(tmp_path)
     for number in range(450):

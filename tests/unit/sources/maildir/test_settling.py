@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -12,11 +13,12 @@ import pytest
 
 from desks import MemoryDesk, settlement
 from postroom.errors import Permanent
-from postroom.ledger import Arrival
+from postroom.ledger import Arrival, Batch, Ledger, Query
 from postroom.ledger.rows import Settled, Unsettled, Waiting
 from postroom.message import Edit
 from postroom.message.edit import AddHeader
 from postroom.settings.mailboxes import MaildirMailbox
+from postroom.sources.maildir.names import key_of
 from postroom.sources.maildir.settling import Settler
 from postroom.sources.settlement import Settlement
 
@@ -106,6 +108,17 @@ def test_a_reader_that_saw_the_message_first_keeps_its_flags(tmp_path: Path) -> 
     asked = work(add=frozenset({"\\Flagged"}), remove=frozenset({"\\Seen"}))
     assert outcomes(settler(tmp_path).settle([asked])) == ["kept"]
     assert names(tmp_path) == ["cur/1.a.host:2,FRa"]
+
+
+@pytest.mark.parametrize("name", [b"\xff" * 240, b"1.\xff.host:2,", b"1.\\.host", b"1.\n\t.host"])
+def test_a_message_is_found_by_its_key_whatever_its_name_is(tmp_path: Path, name: bytes) -> None:
+    """What lies in the ledger is text of a bounded length."""
+    put(tmp_path / "m", os.fsdecode(name))
+    arrival = Arrival(source_key=key_of(os.fsdecode(name)), pipeline="main", received=NOW, content=LETTER)
+    with closing(Ledger.open("sqlite://")) as ledger:
+        ledger.record("box", Batch(arrivals=(arrival,)))
+        (row,) = ledger.find(Query())
+    assert outcomes(settler(tmp_path / "m").settle([work(row.source_key)])) == ["kept"]
 
 
 def test_a_message_that_a_reader_deleted_has_vanished(tmp_path: Path) -> None:

@@ -1,0 +1,87 @@
+"""A pure relay with its real ledger and worker: what it takes is worked on at once."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import yaml
+
+from postroom.app import home, make_tools, open_ledger, open_spool
+from postroom.ledger import Arrival, Batch, Ledger, Query, Recorded
+from postroom.logs import StandardError
+from postroom.settings import load, load_pipelines
+from postroom.work import Seat, Worker
+from postroom.work.claims import Keeper, Labour
+from servers.dns import Dns
+from servers.smtp import Smtp
+
+SENDER = "jane@home.example"
+
+
+class Relay:
+    """A listener's mailbox with `store: none`, whose messages are worked on at once."""
+
+    def __init__(self, ledger: Ledger, labour: Labour) -> None:
+        self.ledger = ledger
+        self._labour = labour
+
+    def take(self, content: bytes, sender: str = SENDER, client: str = "") -> str:
+        """What became of a message. `client`: the address that it came from."""
+        now = datetime.now(UTC)
+        arrival = Arrival(
+            source_key=str(now),
+            pipeline="main",
+            received=now,
+            sender=sender,
+            recipients=("you@home.example",),
+            content=content,
+            prefix=f"Received: from a.example ([{client}])\r\n\tby relay.example with ESMTP id 1; x\r\n".encode()
+            if client
+            else b"",
+        )
+        [recorded] = self.ledger.record("in", Batch(arrivals=(arrival,)))
+        assert isinstance(recorded, Recorded)
+        self._labour.process([recorded.id])
+        [row] = self.ledger.find(Query(limit=1))
+        return row.state.value
+
+
+@contextlib.contextmanager
+def relaying(root: Path, server: Smtp, dns: Dns, do: object) -> Iterator[Relay]:
+    """`do`: what its only rule does."""
+    (root / "pipelines").mkdir()
+    rules = {"rules": [{"name": "all", "do": do}]}
+    (root / "pipelines" / "main.yaml").write_text(yaml.safe_dump(rules))
+    mailbox = {"url": "lmtp+unix:l.sock", "pipeline": "main", "store": "none", "recipients": [{"to": "*"}]}
+    written = {
+        "state": "state",
+        "pipelines": "pipelines",
+        "host": "relay.example",
+        "mailboxes": {"in": mailbox},
+        "servers": {"relay": {"url": f"smtp://127.0.0.1:{server.port}", "tls": "off"}},
+        "defaults": {"server": "relay"},
+        "resolver": {"servers": [f"127.0.0.1:{dns.port}"], "timeout": "2s"},
+        "trust": {"hosts": ["mx.relay.example", "10.0.0.2"], "authserv-id": ["relay.example"]},
+    }
+    (root / "postroom.yaml").write_text(yaml.safe_dump(written))
+    settings = load(root / "postroom.yaml")
+    known, log = load_pipelines(settings), StandardError(level="error")
+    with contextlib.ExitStack() as stack:
+        ledger = stack.enter_context(open_ledger(settings, settings.state_of()))
+        worker = Worker(
+            ledger=ledger,
+            spool=open_spool(settings, settings.state_of()),
+            tools=replace(make_tools(settings, settings.state_of(), ledger), answers=False),
+            pipelines=lambda _: known,
+            retry=settings.retry,
+            log=log,
+        )
+        keeper = Keeper(ledger, log)
+        stack.callback(keeper.close)
+        of = settings.mailboxes["in"]
+        yield Relay(
+            ledger,
+            Labour(worker, keeper, lambda row: Seat(home(of, row.store), lambda _: True, bounces=True), lambda _: None),
+        )
