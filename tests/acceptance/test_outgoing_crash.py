@@ -11,14 +11,16 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing, contextmanager
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import NullPool, create_engine, text
 
 from acceptance.processes import Running, command
 from postroom.ledger import Ledger, Query, Row, State
+from postroom.ledger.database import Connection, connect
+from postroom.ledger.statements import sql
 from servers import smtp, web
 from servers.dovecot import PASSWORD, Dovecot
 from servers.postgresql import Database
@@ -26,6 +28,7 @@ from servers.redis import Redis
 from waiting import until
 
 KILLS = 6
+WAIT = timedelta(seconds=30)
 BATCH = 15  # messages before each
 SETTINGS = """\
 state: state
@@ -63,7 +66,7 @@ class Witness:
     each."""
 
     def __init__(self, ledger: str, seed: int) -> None:
-        self._engine = create_engine(ledger, poolclass=NullPool)
+        self._ledger = ledger
         self._chance = random.Random(seed)
         self._lock = threading.Lock()
         self.seen: Counter[str] = Counter()
@@ -79,16 +82,22 @@ class Witness:
         self._saw(request.headers["webhook-id"])
 
     def _saw(self, key: str) -> None:
-        with self._engine.connect() as ledger:
-            state = ledger.scalar(text("SELECT state FROM effect WHERE key = :key"), {"key": key})
+        with asking(self._ledger) as ledger:
+            found = ledger.row(sql("SELECT state FROM effect WHERE key = :key"), key=key)
         with self._lock:
             self.seen[key] += 1
-            if state == "done":
+            if found is not None and found["state"] == "done":
                 self.repeated.append(key)
             slow = self._chance.uniform(0, 0.03)
         self.came.set()
         # What is under way when the kill comes is what this is about.
         threading.Event().wait(slow)
+
+
+@contextmanager
+def asking(url: str) -> Iterator[Connection]:
+    with closing(connect(url, password=None, create=False, wait=WAIT)) as ledger, ledger.reading() as reading:
+        yield reading
 
 
 class Ending:
@@ -111,18 +120,18 @@ class Ending:
 
     def hurry(self) -> None:
         """As if a minute had passed, after which rings that were lost with a process are made up for."""
-        with create_engine(self.url, poolclass=NullPool).begin() as ledger:
-            ledger.execute(text("UPDATE message SET rung_at = 0 WHERE state IN ('received', 'planned')"))
+        with closing(connect(self.url, password=None, create=False, wait=WAIT)) as ledger, ledger.writing() as writing:
+            writing.run(sql("UPDATE message SET rung_at = 0 WHERE state IN ('received', 'planned')"))
 
     def standing(self) -> Counter[str]:
         return Counter(row.state.value for row in self.rows())
 
     def effects(self, word: str) -> list[tuple[str, str, bool, str]]:
         """Key, state, whether nobody knows, and detail."""
-        engine = create_engine(self.url, poolclass=NullPool)
-        asked = text("SELECT key, state, uncertain, detail FROM effect WHERE word = :word")
-        with engine.connect() as ledger:
-            return [(row[0], row[1], bool(row[2]), row[3]) for row in ledger.execute(asked, {"word": word})]
+        asked = sql("SELECT key, state, uncertain, detail FROM effect WHERE word = :word")
+        with asking(self.url) as ledger:
+            found = ledger.rows(asked, word=word)
+        return [(row["key"], row["state"], bool(row["uncertain"]), row["detail"]) for row in found]
 
 
 def survive(

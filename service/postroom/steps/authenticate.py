@@ -27,7 +27,8 @@ class AuthenticateStep(Step):
     message. DKIM is `policy` where a signature is not accepted: a key below 1024 bits, SHA-1, an expired one, one that
     leaves part of the body unsigned (`l=`). SPF needs the client's address: of our own listener, or from the Received
     field of the trust line (`trust: hosts`); else it is `none`. ARC `pass` says that the chain is whole, not that its
-    sealers are to be believed. Time and questions are bounded for each message. A domain whose own servers do not
+    sealers are to be believed. DMARC is `permerror` where there is not one From field with one domain: ask for that,
+    too, where you ask for `fail`. Time and questions are bounded for each method. A domain whose own servers do not
     answer is `temperror`; where our resolver answers nothing at all the message waits (`on-error: later`), or goes
     on with `temperror` (`pass`).
 

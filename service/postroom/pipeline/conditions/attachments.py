@@ -54,6 +54,10 @@ def _names(value: fields.Attachment) -> Sequence[Text]:
     return value.names
 
 
+def _given(value: fields.Attachment) -> Sequence[Text]:
+    return value.given
+
+
 def _types(value: fields.Attachment) -> Sequence[Text]:
     return value.types
 
@@ -63,7 +67,7 @@ def _shown(value: fields.Attachment) -> str:
 
 
 _PARTS: Final[dict[str, Callable[[Reader, object, Trail], Test[fields.Attachment] | None]]] = {
-    "name": lambda reader, value, place: part(reader, value, place, lambda one: one.given),
+    "name": lambda reader, value, place: part(reader, value, place, _given),
     "type": lambda reader, value, place: part(reader, value, place, _types),
     "size": _size,
 }

@@ -33,6 +33,7 @@ FIELDS: Final = (*fields.ADDRESSES, *fields.TEXTS, *fields.BOOLS, *_SPECIAL)
 JOINS: Final = ("all", "any", "not")
 DEEPEST: Final = 100  # keys and list places that lead to a condition
 _HEADER: Final = re.compile(r"header\.([!-9;-~]{1,76})", re.IGNORECASE)  # RFC 5322 §3.6.8
+_FIELD_NAME: Final = re.compile(r"[A-Z][a-z]*(-[A-Za-z]+)+")  # of a header field, by its looks
 _SYSTEM_FLAG: Final = re.compile(r"\\[A-Za-z*?]")
 WORDS: Final = (*FIELDS, *JOINS, "header.<Name>")
 
@@ -100,9 +101,9 @@ def _field(reader: Reader, name: str, data: object, trail: Trail) -> Condition |
         return _truth(reader, name, data, trail)
     if name in _SPECIAL:
         return _SPECIAL[name](reader, data, trail)
-    if name.lower() in ("header", "headers") or re.fullmatch("[A-Z][a-z]*(-[A-Za-z]+)+", name):
+    if name.lower() in ("header", "headers") or _FIELD_NAME.fullmatch(name):
         inner = next(iter(data), "X-Name") if isinstance(data, dict) else "X-Name"
-        asked = inner if name.lower() in ("header", "headers") else name
+        asked = name if _FIELD_NAME.fullmatch(name) else inner
         reader.wrong(trail, f"unknown field `{name}`; a field of the header is `header.{asked}`", key=True)
     else:
         reader.unknown(trail, "field", name, WORDS)
