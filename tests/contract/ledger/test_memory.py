@@ -1,7 +1,6 @@
 """Keys are reserved by one message at a time, remembered at its end, and forgotten by the database's
 clock."""
 
-from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -9,6 +8,7 @@ import pytest
 
 from postroom.ledger import Ledger, Retention
 from postroom.pipeline.tools import Reservation
+from waiting import until
 
 DAY = timedelta(days=1)
 BRIEF = timedelta(milliseconds=5)
@@ -48,22 +48,22 @@ def test_spaces_do_not_see_each_other(ledger: Ledger, key: str) -> None:
     assert not ledger.recall("s", key + "x")
 
 
-def test_a_memory_expires(ledger: Ledger, eventually: Callable[..., None]) -> None:
+def test_a_memory_expires(ledger: Ledger) -> None:
     ledger.remember("s", "k", "one", BRIEF)
-    eventually(lambda: not ledger.recall("s", "k"))
+    until(lambda: not ledger.recall("s", "k"))
     assert ledger.reserve("s", "k", "two", DAY) == Reservation.FREE
     assert ledger.reserve("s", "k", "one", DAY) == Reservation.HELD
 
 
-def test_a_reservation_expires(ledger: Ledger, eventually: Callable[..., None]) -> None:
+def test_a_reservation_expires(ledger: Ledger) -> None:
     ledger.reserve("s", "k", "one", BRIEF)
-    eventually(lambda: ledger.reserve("s", "k", "two", DAY) == Reservation.FREE)
+    until(lambda: ledger.reserve("s", "k", "two", DAY) == Reservation.FREE)
 
 
-def test_retention_removes_only_memories_that_expired(ledger: Ledger, eventually: Callable[..., None]) -> None:
+def test_retention_removes_only_memories_that_expired(ledger: Ledger) -> None:
     ledger.remember("s", "old", "one", BRIEF)
     ledger.remember("s", "new", "one", DAY)
-    eventually(lambda: not ledger.recall("s", "old"))
+    until(lambda: not ledger.recall("s", "old"))
     ledger.retain(Retention(settled=None))
     assert ledger.recall("s", "new")
 
