@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -136,7 +137,9 @@ def test_a_queue_that_is_away_is_part_of_the_answer(site: Any, opened: Any) -> N
 
 def test_watching_the_status_goes_on_until_it_is_interrupted(site: Any, opened: Any, tmp_path: Path) -> None:
     command = site.command("status", "--json", "--watch")
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+    # Programs that a shell starts in the background leave it out.
+    hears = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=hears) as process:  # noqa: PLW1509
         assert process.stdout is not None
         assert process.stderr is not None
         lines = [json.loads(process.stdout.readline()) for _ in range(2)]
