@@ -2,11 +2,9 @@
 
 import smtplib
 import sqlite3
-import subprocess
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 
 import pytest
 
@@ -42,25 +40,14 @@ mailboxes:
 PATIENCE = 60.0
 
 
-@contextmanager
-def running(site: Site) -> Iterator[subprocess.Popen[bytes]]:
-    with (site.root / "log").open("ab") as log:
-        process = subprocess.Popen(site.command("run"), cwd=site.root, stdout=log, stderr=log)
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
 def test_a_client_is_told_what_the_rules_say(site: Site) -> None:
     port = free_port()
     site.settings(SETTINGS.format(port=port, metrics=free_port()))
     site.pipeline(PIPELINE)
-    with running(site):
+    with site.serving():
         assert sent(port, "no thanks") == {"ann@example.com": (550, b"5.7.1 not no thanks")}
         assert sent(port, "hello") == {}
-        until(lambda: states(site) == [("settled", "gone"), ("settled", "kept")], site)
+        site.until(lambda: states(site) == [("settled", "gone"), ("settled", "kept")])
     assert len(site.mail()) == 1
     assert len(list((site.root / "state/files/seen").iterdir())) == 1
 
@@ -70,29 +57,22 @@ def test_a_message_that_kills_the_service_while_it_is_planned_ends_as_a_dead_let
     site.settings(SETTINGS.format(port=port, metrics=metrics))
     site.pipeline(LETHAL)
     # Its planning in the listener.
-    with running(site) as process:
+    with site.serving() as process:
         with pytest.raises((smtplib.SMTPException, OSError)):
             sent(port, "deadly")
         process.wait(PATIENCE)
     # It is taken, and now the worker dies of it.
-    with running(site) as process:
+    with site.serving() as process:
         with suppress(smtplib.SMTPException, OSError):  # who dies first may not have answered yet
             sent(port, "deadly")
         process.wait(PATIENCE)
-    with running(site):
-        until(lambda: states(site) == [("dead", None)], site)
+    with site.serving():
+        site.until(lambda: states(site) == [("dead", None)])
         assert sent(port, "harmless") == {}
-        until(lambda: states(site)[1:] == [("settled", "kept")], site)
+        site.until(lambda: states(site)[1:] == [("settled", "kept")])
         page = urllib.request.urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=PATIENCE).read().decode()
     assert 'postroom_messages_total{mailbox="local",outcome="dead",pipeline="main"} 1.0' in page
     assert len(site.mail()) == 2
-
-
-def until(holds: Callable[[], bool], site: Site) -> None:
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end, (site.root / "log").read_text()[-3000:]
-        time.sleep(0.05)
 
 
 def sent(port: int, subject: str) -> dict[str, tuple[int, bytes]]:

@@ -25,6 +25,7 @@ from servers import smtp, web
 from servers.dovecot import PASSWORD, Dovecot
 from servers.postgresql import Database
 from servers.redis import Redis
+from waiting import until
 
 KILLS = 6
 WAIT = timedelta(seconds=30)
@@ -151,13 +152,6 @@ def survive(
         victim.start()
     ending.hurry()
     until(lambda: ending.has_come, 120, lambda: f"seed {seed}: {ending.standing()}")
-
-
-def until(holds: Callable[[], bool], seconds: float, told: Callable[[], str]) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, told()
-        threading.Event().wait(0.02)
 
 
 def letter(number: int) -> bytes:

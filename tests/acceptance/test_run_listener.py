@@ -4,12 +4,9 @@ import os
 import random
 import signal
 import smtplib
-import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,24 +42,6 @@ def site(site: Site) -> Site:
     return site
 
 
-@contextmanager
-def running(site: Site) -> Iterator["subprocess.Popen[bytes]"]:
-    with (site.root / "log").open("ab") as log:
-        process = subprocess.Popen(site.command("run"), cwd=site.root, stdout=log, stderr=log)
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-
-
-def until(holds: Callable[[], bool], site: Site) -> None:
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert time.monotonic() < end, (site.root / "log").read_text()[-3000:]
-        time.sleep(0.05)
-
-
 def listens(site: Site) -> bool:
     try:
         send(site, "probe@example.org", "nobody@example.net", b"")
@@ -79,20 +58,16 @@ def send(site: Site, sender: str, recipient: str, message: bytes) -> None:
 
 
 def settled(site: Site) -> int:
-    try:
-        [(number,)] = site.ledger("SELECT count(*) FROM message WHERE state = 'settled'")
-    except sqlite3.OperationalError:
-        return 0
-    return int(str(number))
+    return len(site.rows("SELECT id FROM message WHERE state = 'settled'"))
 
 
 def test_mail_goes_to_its_recipients_store_and_the_socket_to_nobody_after_the_end(site: Site) -> None:
-    with running(site) as process:
-        until(lambda: listens(site), site)
+    with site.serving() as process:
+        site.until(lambda: listens(site))
         send(site, "bob@example.org", "ann@example.com", b"Subject: bill 1\r\n\r\n" + b"x" * 50_000 + b"\r\n")
         command = [DELIVER, "--socket", site.root / "lmtp.sock", "--recipient", "Eve@example.com"]
         subprocess.run(command, input=b"Subject: note\n\nbody\n", check=True, timeout=60)
-        until(lambda: settled(site) == 2, site)
+        site.until(lambda: settled(site) == 2)
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert not (site.root / "lmtp.sock").exists()
@@ -129,13 +104,13 @@ def test_semantics_6_what_was_acknowledged_is_delivered_also_when_the_service_is
     feeder.start()
     try:
         for _ in range(4):
-            with running(site) as process:
-                until(lambda: listens(site), site)
-                until(lambda end=time.monotonic() + moments.uniform(0, 1.5): time.monotonic() > end, site)
+            with site.serving() as process:
+                site.until(lambda: listens(site))
+                site.until(lambda end=time.monotonic() + moments.uniform(0, 1.5): time.monotonic() > end)
                 os.kill(process.pid, signal.SIGKILL)
-        with running(site):
-            until(lambda: not waiting, site)
-            until(lambda: not site.ledger("SELECT 1 FROM message WHERE state <> 'settled'"), site)
+        with site.serving():
+            site.until(lambda: not waiting)
+            site.until(lambda: not site.ledger("SELECT 1 FROM message WHERE state <> 'settled'"))
     finally:
         stopping.set()
         feeder.join(PATIENCE)

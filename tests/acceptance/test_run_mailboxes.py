@@ -3,16 +3,13 @@
 import os
 import random
 import signal
-import sqlite3
-import subprocess
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
 from acceptance.conftest import Site
+from maildirs import put
 from servers.dovecot import PASSWORD, Dovecot
 
 PIPELINE = """\
@@ -22,18 +19,10 @@ rules:
   - {name: spam, when: {subject: "spam *"}, do: discard}
 """
 KINDS = ("bill", "spam", "note")
-PATIENCE = 90.0
 
 
 def letter(kind: str, number: int) -> bytes:
     return f"Subject: {kind} {number}\r\nMessage-ID: <{kind}{number}@x>\r\n\r\nbody {kind} {number}\r\n".encode()
-
-
-def put(root: Path, name: str, content: bytes) -> None:
-    for sub in ("tmp", "new", "cur"):
-        (root / sub).mkdir(parents=True, exist_ok=True)
-    (root / "tmp" / name).write_bytes(content)
-    (root / "tmp" / name).rename(root / "new" / name)
 
 
 def configured(site: Site, dovecot: Dovecot, user: str) -> None:
@@ -57,31 +46,9 @@ mailboxes:
     site.pipeline(PIPELINE)
 
 
-@contextmanager
-def running(site: Site) -> Iterator["subprocess.Popen[bytes]"]:
-    with (site.root / "log").open("ab") as log:
-        process = subprocess.Popen(site.command("run"), cwd=site.root, stdout=log, stderr=log)
-        try:
-            yield process
-        finally:
-            process.kill()
-            process.wait()
-
-
-def until(holds: Callable[[], bool], process: "subprocess.Popen[bytes]", site: Site) -> None:
-    end = time.monotonic() + PATIENCE
-    while not holds():
-        assert process.poll() is None, (site.root / "log").read_text()[-3000:]
-        assert time.monotonic() < end, (site.root / "log").read_text()[-3000:]
-        time.sleep(0.05)
-
-
 def ended(site: Site) -> dict[str, int]:
     """Messages by mailbox that are settled; empty while there is no ledger yet."""
-    try:
-        found = site.ledger("SELECT mailbox, count(*) FROM message WHERE state = 'settled' GROUP BY mailbox")
-    except sqlite3.OperationalError:
-        return {}
+    found = site.rows("SELECT mailbox, count(*) FROM message WHERE state = 'settled' GROUP BY mailbox")
     return {str(name): int(str(number)) for name, number in found}
 
 
@@ -121,11 +88,11 @@ def test_a_service_brings_everything_where_it_should_be_and_drains_on_sigterm(
 ) -> None:
     configured(site, dovecot, user)
     fill(site, dovecot, user, 30)
-    with running(site) as process:
-        until(lambda: ended(site) == {"box": 90, "isp": 90}, process, site)
+    with site.serving() as process:
+        site.until(lambda: ended(site) == {"box": 90, "isp": 90})
         put(site.root / "box", "999.note.host", letter("note", 30))
         dovecot.append(user, letter("note", 30))
-        until(lambda: ended(site) == {"box": 91, "isp": 91}, process, site)
+        site.until(lambda: ended(site) == {"box": 91, "isp": 91})
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     for store in (site.root / "box", site.store):
@@ -140,12 +107,12 @@ def test_a_mailbox_that_a_reload_brings_is_watched(site: Site) -> None:
     settings = settings.replace('first"}', 'first", pipeline: main}')
     site.settings(settings)
     site.pipeline(PIPELINE)
-    with running(site) as process:
-        until((site.root / "first/new").is_dir, process, site)
+    with site.serving() as process:
+        site.until((site.root / "first/new").is_dir)
         site.settings(settings + '  second: {url: "maildir:second", pipeline: main, start: all}\n')
         put(site.root / "second", "1.note.host", letter("note", 1))
         process.send_signal(signal.SIGHUP)
-        until(lambda: ended(site) == {"second": 1}, process, site)
+        site.until(lambda: ended(site) == {"second": 1})
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -156,13 +123,13 @@ def test_a_service_that_is_killed_again_and_again_loses_and_doubles_nothing(
     fill(site, dovecot, user, 60)
     moments = random.Random(seed)
     for _ in range(5):
-        with running(site) as process:
-            until((site.root / "state/ledger.db").exists, process, site)
+        with site.serving() as process:
+            site.until((site.root / "state/ledger.db").exists)
             end = time.monotonic() + moments.uniform(0, 2)
-            until(lambda end=end: time.monotonic() > end, process, site)
+            site.until(lambda end=end: time.monotonic() > end)
             os.kill(process.pid, signal.SIGKILL)
-    with running(site) as process:
-        until(lambda: ended(site) == {"box": 180, "isp": 180}, process, site)
+    with site.serving() as process:
+        site.until(lambda: ended(site) == {"box": 180, "isp": 180})
     check_everything(site, dovecot, user, 60)
 
 
@@ -173,10 +140,10 @@ def test_what_is_filed_into_the_maildir_it_came_from_is_not_filed_again(site: Si
     )
     site.pipeline(f'name: main\nrules: [{{name: all, do: {{file: "{site.root}/{{{{ mailbox }}}}"}}}}]\n')
     put(site.root / "box", "1.a.host", letter("bill", 1))
-    with running(site) as process:
-        until(lambda: len(list((site.root / "box/cur").glob("*"))) == 1, process, site)
+    with site.serving():
+        site.until(lambda: len(list((site.root / "box/cur").glob("*"))) == 1)
         put(site.root / "box", "2.b.host", letter("bill", 2))
-        until(lambda: len(list((site.root / "box/cur").glob("*"))) == 2, process, site)
-        until(lambda: site.ledger("SELECT count(*) FROM message WHERE outcome = 'own'") == [(2,)], process, site)
+        site.until(lambda: len(list((site.root / "box/cur").glob("*"))) == 2)
+        site.until(lambda: site.ledger("SELECT count(*) FROM message WHERE outcome = 'own'") == [(2,)])
     assert len(list((site.root / "box/new").glob("*"))) == 2
     assert site.ledger("SELECT count(*) FROM message") == [(4,)]

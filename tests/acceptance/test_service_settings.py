@@ -2,11 +2,11 @@
 
 import json
 import signal
-from pathlib import Path
 
 import pytest
 
 from acceptance.conftest import Site
+from maildirs import put
 from servers.redis import Redis
 
 SETTINGS = """\
@@ -23,13 +23,6 @@ NEW = """\
   new: {url: "maildir:new", pipeline: fresh, start: all}
 """
 KEEP = "name: {name}\nrules:\n  - {{name: all, do: {{move: {folder}}}}}\n"
-
-
-def put(box: Path, name: str) -> None:
-    for sub in ("tmp", "new", "cur"):
-        (box / sub).mkdir(parents=True, exist_ok=True)
-    (box / "tmp" / name).write_bytes(b"Subject: x\n\nbody\n")
-    (box / "tmp" / name).rename(box / "new" / name)
 
 
 def moved(site: Site, box: str, folder: str) -> int:

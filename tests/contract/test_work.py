@@ -5,8 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
-import time
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import replace
@@ -21,6 +20,7 @@ from postroom.ledger import Claim, EffectState, Ledger, PlanRecord, Report, Stat
 from postroom.testing import Home as InMailbox
 from postroom.work import Seat
 from postroom.work.claims import Keeper
+from waiting import until
 
 RUN = "{{exec: {{command: [/bin/sh, -c, 'echo x >> {}/ran'], delivers: false}}}}"
 WAITING = (
@@ -203,10 +203,3 @@ def test_an_unexpected_error_counts_as_a_crash_so_that_its_message_comes_alone_n
     shop.labour(keeper).process([number])
     keeper.close()
     assert shop.show(number).row.state is State.SETTLED
-
-
-def until(holds: Callable[[], bool]) -> None:
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end, "it never came true"
-        time.sleep(0.01)

@@ -4,8 +4,6 @@ import re
 import shutil
 import subprocess
 import sys
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,6 +16,7 @@ from postroom.lessons import Folder, learn_from
 from postroom.message import parse
 from servers import accounts
 from servers.dovecot import Dovecot
+from waiting import until
 
 ROOT = Path(__file__).parents[2]
 
@@ -133,14 +132,6 @@ def test_the_two_commands_of_the_readme_teach_from_ones_own_junk(dovecot: Doveco
     assert "bayes goes by" in told
     assert "move Junk" in told
     assert run(learn).splitlines()[-1] == "learned so far: 25 as spam, 25 as ham"
-
-
-def until(holds: Callable[[], object]) -> None:
-    """Wait until it holds."""
-    end = time.monotonic() + 60
-    while not holds():
-        assert time.monotonic() < end, "it does not come to hold"
-        time.sleep(0.05)
 
 
 def test_learning_ends_when_it_is_told_to(dovecot: Dovecot, user: str, tmp_path: Path) -> None:

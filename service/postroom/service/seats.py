@@ -20,6 +20,7 @@ class Seats:
 
     def __init__(self, files: Files) -> None:
         self._files = files
+        self.addresses = Ours(files)
 
     def seat(self, row: Row) -> Seat:
         """Raises Temporary where mailbox or rules are not known: others, or this process soon, may know better."""

@@ -5,13 +5,12 @@ from datetime import timedelta
 from ipaddress import ip_address
 from typing import Annotated
 
-from pydantic import AfterValidator, ConfigDict, Field
+from pydantic import AfterValidator, Field
 
 from postroom.model import Model
-from postroom.settings.spelling import FilePath, kebab
+from postroom.settings.spelling import SETTINGS, FilePath
 from postroom.units import Duration
 
-_CONFIG = ConfigDict(alias_generator=kebab, defer_build=True)
 _Domain = Annotated[str, Field(pattern=r"^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$")]
 
 
@@ -37,7 +36,7 @@ def dns_server(text: str) -> tuple[str, int]:
 class ResolverLine(Model):
     """Who is asked for what stands in the DNS."""
 
-    model_config = _CONFIG
+    model_config = SETTINGS
 
     servers: tuple[Annotated[str, AfterValidator(_dns_server)], ...] = Field(
         default=(), description="`ADDRESS` or `ADDRESS:PORT`; default: those of /etc/resolv.conf."
@@ -49,7 +48,7 @@ class Srs(Model):
     """The Sender Rewriting Scheme: forwarded mail gets a return path of ours, so that SPF passes and bounces come back
     through us."""
 
-    model_config = _CONFIG
+    model_config = SETTINGS
 
     domain: _Domain = Field(description="The domain of rewritten senders; its mail has to come to us.")
     secret_file: FilePath = Field(
@@ -60,7 +59,7 @@ class Srs(Model):
 class Arc(Model):
     """Seals on forwarded mail (RFC 8617), for servers that believe the domain."""
 
-    model_config = _CONFIG
+    model_config = SETTINGS
 
     domain: _Domain = Field(description="The domain that seals.")
     selector: _Domain = Field(description="Where its public key lies in the DNS: SELECTOR._domainkey.DOMAIN.")

@@ -1,83 +1,31 @@
 """What postroom.yaml may hold: every key with its type, default and meaning, written once.
 
-The JSON Schema and the reference page are made from here.
+The JSON Schema and the reference page are made from here, and from the rooms beside, one for each group of keys.
 """
 
 import os
-import re
-from datetime import timedelta, tzinfo
+from datetime import tzinfo
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import (
-    AfterValidator,
-    ConfigDict,
-    Field,
-    PrivateAttr,
-    WithJsonSchema,
-    model_validator,
-)
+from pydantic import AfterValidator, ConfigDict, Field, PrivateAttr
 
-from postroom.authentication.hosts import check as check_host
-from postroom.logs import Format, Level
-from postroom.message.limits import DEFAULT_LIMITS, Limits
 from postroom.model import Model
 from postroom.pipeline.tools import Scanner, Scanners, Trust
 from postroom.settings.document import Source
 from postroom.settings.domains import Arc, ResolverLine, Srs
+from postroom.settings.limits import LimitSettings
 from postroom.settings.mailboxes import AnyMailbox, StdinMailbox
-from postroom.settings.passwords import WithPassword
+from postroom.settings.scanning import ScannerSettings, TrustLine
 from postroom.settings.secrets import SecretSource
+from postroom.settings.seeing import Logs, Metrics
 from postroom.settings.servers import AnyServer
-from postroom.settings.spelling import FilePath, Name, Period, kebab
-from postroom.units import Duration, Size
+from postroom.settings.spelling import SETTINGS, FilePath, Name
+from postroom.settings.storage import Ledger, Retention, Spool
+from postroom.settings.working import Queue, Retry
+from postroom.units import Duration
 
-# Built once, as parts of Settings: each `postroom filter` is a new process and reads its settings.
-SETTINGS = ConfigDict(alias_generator=kebab, defer_build=True)
-_HOST_PORT = r"(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9._-]+):\d{1,5}"
-_URL_PASSWORD = re.compile(r"[a-z0-9+]+://[^/?#]*:[^/?#]*@|[?&]password=")
-
-
-def _ledger_url(url: str) -> str:
-    if _URL_PASSWORD.search(url):
-        raise ValueError("a password does not belong into the URL: use `password-file` or another `password` key")
-    if not re.match(r"sqlite:///.|postgresql(\+psycopg)?://.", url):
-        raise ValueError("must begin with `sqlite:///` or `postgresql://`")
-    return url
-
-
-def _spool_url(url: str) -> str:
-    if not re.match(r"file:.", url):
-        raise ValueError("must be `file:` and a directory")
-    return url
-
-
-def _queue_url(url: str) -> str:
-    if _URL_PASSWORD.search(url):
-        raise ValueError("a password does not belong into the URL: use `password-file` or another `password` key")
-    if not re.match(r"memory://$|rediss?://.|redis\+socket://.", url):
-        raise ValueError("must be `memory://`, `redis://HOST:PORT/NUMBER`, `rediss://…` or `redis+socket:///PATH`")
-    return url
-
-
-def _rspamd_url(url: str) -> str:
-    if not re.fullmatch(rf"http://{_HOST_PORT}/?|unix:/.+", url):
-        raise ValueError("must be `http://HOST:PORT` or `unix:/PATH`")
-    return url
-
-
-def _socket_url(url: str) -> str:
-    if not re.fullmatch(rf"tcp://{_HOST_PORT}|unix:/.+", url):
-        raise ValueError("must be `tcp://HOST:PORT` or `unix:/PATH`")
-    return url
-
-
-def _listen(text: str) -> str | None:
-    if text == "none":
-        return None
-    if not re.fullmatch(r"(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+):\d{1,5}", text) or int(text.rpartition(":")[2]) > 65535:
-        raise ValueError("must be ADDRESS:PORT, such as 127.0.0.1:9925, or `none`")
-    return text
+__all__ = ["Metrics", "Queue", "Retry", "Settings", "user_state"]
 
 
 def _timezone(name: str) -> str:
@@ -100,36 +48,6 @@ def _address(text: str) -> str:
     return text
 
 
-class Ledger(WithPassword):
-    """The database of messages and effects."""
-
-    url: Annotated[str, AfterValidator(_ledger_url)] | None = Field(
-        default=None,
-        description="`sqlite:///FILE` or `postgresql://USER@HOST/NAME`; default: ledger.db in `state`.",
-    )
-
-
-class Spool(Model):
-    """The store of raw messages."""
-
-    model_config = SETTINGS
-
-    url: Annotated[str, AfterValidator(_spool_url)] | None = Field(
-        default=None, description="`file:DIRECTORY`; default: `spool` in the state directory."
-    )
-    inline: Size = Field(default=64 * 1024, description="Messages up to this size lie in the ledger, beside their row.")
-    min_free: Size = Field(default=2**30, description="Free space below which no more mail is taken.")
-
-
-class Logs(Model):
-    """What is written to standard error."""
-
-    model_config = SETTINGS
-
-    format: Format = Field(default="auto", description="`auto`: lines for people on a terminal, JSON elsewhere.")
-    level: Level = Field(default="info", description="The least severe events that are written.")
-
-
 class Defaults(Model):
     """Used where a mailbox or a step says nothing."""
 
@@ -143,150 +61,6 @@ class Defaults(Model):
     timeout: Duration | None = Field(
         default=None,
         description="The time limit of steps that have one and give none; default: each step's own.",
-    )
-
-
-class Retry(Model):
-    """When effects that failed are tried again; times count from the plan."""
-
-    model_config = SETTINGS
-
-    first: Duration = Field(default=timedelta(minutes=5), description="The wait before the second try.")
-    factor: float = Field(default=2.0, ge=1, le=10, description="Each further wait is this many times longer.")
-    most: Duration = Field(default=timedelta(hours=4), description="The longest wait.")
-    for_: Duration = Field(default=timedelta(days=5), description="After this time a failing effect is dead.")
-    crashes: int = Field(default=3, ge=1, le=100, description="Tries that never ended before a message is dead.")
-
-
-class Retention(Model):
-    """How long finished messages stay in ledger and spool."""
-
-    model_config = SETTINGS
-
-    settled: Period = Field(default=timedelta(days=30), description="Messages that are done; or `never` deleted.")
-    dead: Period = Field(default=None, description="Dead letters; `never` deleted unless a duration stands here.")
-
-
-class TrustLine(Model):
-    """Whose header lines are believed by `spam: headers` and `authenticate: headers`."""
-
-    model_config = SETTINGS
-
-    hosts: tuple[Annotated[str, AfterValidator(check_host)], ...] = Field(
-        default=(),
-        description="Your mail servers, as `by` in Received fields: names, also with `*`, addresses and networks. What "
-        "stands above the lowest of these is believed. None: what stands above the first Received field.",
-    )
-    authserv_id: tuple[str, ...] = Field(
-        default=(),
-        description="Authentication-Results of these are believed; `*` may stand in them. An empty one: fields that "
-        "name nobody.",
-    )
-    below: bool = Field(
-        default=False,
-        description="Whether the host of yours that takes mail from outside writes Authentication-Results directly "
-        "below its own Received field, as OpenDKIM 2 and OpenDMARC 1 do with Postfix. It has to remove fields that "
-        "come in under its name (RFC 8601 §5): they would stand in the same place.",
-    )
-
-    @model_validator(mode="after")
-    def _below_a_host_that_is_named(self) -> Self:
-        if self.below and not self.hosts:
-            raise ValueError("`below` needs the name of that host in `hosts`")
-        return self
-
-
-class RspamdSettings(Model):
-    """Rspamd's normal worker, asked by `spam: rspamd`."""
-
-    model_config = SETTINGS
-
-    url: Annotated[str, AfterValidator(_rspamd_url)] = Field(
-        default="http://127.0.0.1:11333", description="`http://HOST:PORT` or `unix:/PATH`."
-    )
-    timeout: Duration = Field(default=timedelta(seconds=30), description="The longest wait for an answer, in all.")
-    largest: Size = Field(default=25_000_000, description="Larger messages are not asked about.")
-
-
-class SpamdSettings(RspamdSettings):
-    """SpamAssassin's spamd, asked by `spam: spamd`."""
-
-    url: Annotated[str, AfterValidator(_socket_url)] = Field(
-        default="tcp://127.0.0.1:783", description="`tcp://HOST:PORT` or `unix:/PATH`."
-    )
-    largest: Size = Field(default=1_000_000, description="Larger messages are not asked about: it would take long.")
-
-
-class ClamdSettings(RspamdSettings):
-    """ClamAV's clamd, asked by `virus`."""
-
-    url: Annotated[str, AfterValidator(_socket_url)] = Field(
-        default="unix:/run/clamav/clamd.ctl", description="`tcp://HOST:PORT` or `unix:/PATH`."
-    )
-    largest: Size = Field(
-        default=25_000_000, description="Its own StreamMaxLength; larger messages are not asked about."
-    )
-
-
-class ScannerSettings(Model):
-    """Servers that look at messages; who can read on the way reads all mail, so keep them near."""
-
-    model_config = SETTINGS
-
-    rspamd: RspamdSettings = Field(
-        default_factory=RspamdSettings.model_construct, description="Rspamd's normal worker."
-    )
-    spamd: SpamdSettings = Field(default_factory=SpamdSettings.model_construct, description="SpamAssassin's spamd.")
-    clamd: ClamdSettings = Field(default_factory=ClamdSettings.model_construct, description="ClamAV's clamd.")
-
-
-class LimitSettings(Model):
-    """Bounds that hostile messages meet; past one a message is cut, never lost."""
-
-    model_config = SETTINGS
-
-    message: Size = Field(
-        default=50_000_000, description="Largest message; standard input takes larger ones all the same."
-    )
-    parts: int = Field(default=DEFAULT_LIMITS.parts, ge=1, description="Parts of a message that are told apart.")
-    depth: int = Field(default=DEFAULT_LIMITS.depth, ge=1, description="Parts within parts.")
-    headers: int = Field(default=DEFAULT_LIMITS.headers, ge=1, description="Fields of one header.")
-    header: Annotated[Size, Field(ge=998)] = Field(
-        default=DEFAULT_LIMITS.header, description="Decoded part of one field."
-    )
-    boundaries: int = Field(default=DEFAULT_LIMITS.boundaries, ge=1, description="Lines looked at as boundaries.")
-    match: Size = Field(default=1_000_000, description="The part of a body that patterns see.")
-    in_flight: int = Field(
-        default=200, ge=1, description="Messages of one mailbox that are worked on before more are collected."
-    )
-    in_flight_bytes: Size = Field(default=256_000_000, description="Their octets.")
-
-    @property
-    def parser(self) -> Limits:
-        """Those that the parser keeps."""
-        return Limits(**{name: getattr(self, name) for name in Limits.model_fields})
-
-
-class Queue(WithPassword):
-    """The Celery queue, which only rings: what is due stands in the ledger."""
-
-    url: Annotated[
-        str,
-        AfterValidator(_queue_url),
-        WithJsonSchema({"type": "string", "pattern": r"^(memory://$|rediss?://.|redis\+socket://.)"}),
-    ] = Field(default="memory://", description="`memory://`: inside `postroom run`; else `redis://HOST/NUMBER`.")
-    name: Name = Field(default="postroom", description="Prefix of the queues and keys there.")
-    threads: int = Field(default=4, ge=1, le=64, description="Messages that one worker works on at once.")
-    batch: int = Field(default=100, ge=1, le=1000, description="Messages in one task.")
-
-
-class Metrics(Model):
-    """Where Prometheus asks, and health checks."""
-
-    model_config = SETTINGS
-
-    listen: Annotated[str, AfterValidator(_listen)] | None = Field(
-        default="127.0.0.1:9925", description="ADDRESS:PORT; port 0: any free one, which is told. `none`: nowhere."
     )
 
 

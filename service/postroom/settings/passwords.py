@@ -6,7 +6,7 @@ from pydantic import ConfigDict, Field, SecretStr, model_validator
 
 from postroom.model import Model
 from postroom.settings.secrets import SecretSource
-from postroom.settings.spelling import FilePath, kebab
+from postroom.settings.spelling import SETTINGS, FilePath
 
 KEYS = ("password", "password-file", "password-command", "password-credential")
 ONE_OF: dict[str, Any] = {
@@ -17,7 +17,7 @@ ONE_OF: dict[str, Any] = {
 class WithPassword(Model):
     """What is opened with a password."""
 
-    model_config = ConfigDict(alias_generator=kebab, defer_build=True, json_schema_extra=ONE_OF)
+    model_config = SETTINGS | ConfigDict(json_schema_extra=ONE_OF)
 
     password: SecretStr | None = Field(
         default=None, description="The password, better as `${NAME}`; better still one of the next three."

@@ -15,10 +15,9 @@ from postroom.model import Model
 from postroom.settings import urls
 from postroom.settings.passwords import ONE_OF, WithPassword
 from postroom.settings.secrets import SecretSource
-from postroom.settings.spelling import FilePath, kebab
+from postroom.settings.spelling import SETTINGS, FilePath
 from postroom.units import Duration
 
-_CONFIG = ConfigDict(alias_generator=kebab, defer_build=True)
 _KINDS = {
     "smtp": "relay", "smtps": "relay", "lmtp": "relay", "lmtp+unix": "socket", "mx": "direct", "maildir": "outbox",
 }  # fmt: skip
@@ -55,7 +54,7 @@ def _direct(url: str) -> str:
 class Server(Model):
     """A way out for mail. The kind is the scheme of `url`."""
 
-    model_config = _CONFIG
+    model_config = SETTINGS
 
     kind: ClassVar[str]
 
@@ -133,7 +132,7 @@ class DirectServer(Paced):
 class RelayServer(Paced, WithPassword):
     """A mail server that takes messages from us."""
 
-    model_config = _CONFIG | ConfigDict(json_schema_extra=ONE_OF)
+    model_config = SETTINGS | ConfigDict(json_schema_extra=ONE_OF)
     kind = "relay"
 
     url: Annotated[str, AfterValidator(_relay), WithJsonSchema({"type": "string", "pattern": "^(smtps?|lmtp)://."})] = (

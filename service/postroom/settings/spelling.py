@@ -4,9 +4,9 @@ import os
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
-from pydantic import AfterValidator, BeforeValidator, PlainSerializer, ValidationInfo, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, PlainSerializer, ValidationInfo, WithJsonSchema
 
 from postroom.units import format_duration, parse_duration
 
@@ -16,6 +16,10 @@ NAME = "[A-Za-z0-9][A-Za-z0-9._-]{0,99}"
 def kebab(name: str) -> str:
     """`min_free` is written `min-free`; a trailing underscore only keeps Python's words free (`for_`)."""
     return name.rstrip("_").replace("_", "-")
+
+
+SETTINGS: Final = ConfigDict(alias_generator=kebab, defer_build=True)
+"""Of every model: built once, as a part of Settings; each `postroom filter` is a new process and reads its own."""
 
 
 def _located(path: Path, info: ValidationInfo) -> Path:

@@ -13,7 +13,7 @@ _OTHERS: Final[Mapping[tuple[str, int | None], str]] = {
     ("imap", 993): "imaps", ("imaps", 143): "imap", ("pop3", 995): "pop3s", ("pop3s", 110): "pop3",
     ("smtp", 465): "smtps", ("smtps", 587): "smtp", ("smtps", 25): "smtp",
 }  # fmt: skip
-_PASSWORD = re.compile(r"[a-z0-9+]+://[^/?#]*:[^/?#]*@")
+_PASSWORD = re.compile(r"[a-z0-9+]+://[^/?#]*:[^/?#]*@|[?&]password=")
 
 
 def scheme(value: object) -> str:
@@ -22,10 +22,15 @@ def scheme(value: object) -> str:
     return url.partition(":")[0] if isinstance(url, str) else ""
 
 
-def split(url: str) -> SplitResult:
-    """Its parts. Raises ValueError where host or port cannot be read, or where a password stands in it."""
+def without_password(url: str) -> None:
+    """Raises ValueError where a password stands in it."""
     if _PASSWORD.search(url):
         raise ValueError("a password does not belong into the URL: use `password-file` or another `password` key")
+
+
+def split(url: str) -> SplitResult:
+    """Its parts. Raises ValueError where host or port cannot be read, or where a password stands in it."""
+    without_password(url)
     try:
         parts = urlsplit(url)
         _ = parts.port

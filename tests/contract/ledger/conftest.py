@@ -1,6 +1,5 @@
 """A clerk who brings messages into the states that the cases start from."""
 
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -124,16 +123,3 @@ def clerk(ledger: Ledger) -> Clerk:
 @pytest.fixture
 def make_clerk() -> Callable[[Ledger], Clerk]:
     return Clerk
-
-
-@pytest.fixture
-def eventually() -> Callable[[Callable[[], object]], None]:
-    """Asks again and again until the answer is true; fails after a minute."""
-
-    def wait(question: Callable[[], object]) -> None:
-        end = time.monotonic() + 60
-        while not question():
-            assert time.monotonic() < end, "it never came true"
-            time.sleep(0.01)
-
-    return wait

@@ -23,6 +23,7 @@ from postroom.ledger import (
     State,
 )
 from postroom.ledger.owner import is_gone
+from waiting import until
 
 BRIEF = timedelta(milliseconds=5)
 LONG = timedelta(minutes=5)
@@ -33,12 +34,12 @@ def other(period: timedelta = LONG) -> Lease:
 
 
 @pytest.fixture
-def lost(ledger: Ledger, clerk: Any, eventually: Callable[..., None]) -> Claim:
+def lost(ledger: Ledger, clerk: Any) -> Claim:
     """A claim with a plan whose lease ran out and went to another worker."""
     (number,) = clerk.receive("key")
     claim: Claim = clerk.take(number, other(BRIEF))
     clerk.plan(claim, clerk.effect("a", repeatable=False), clerk.effect("b", 1))
-    eventually(lambda: ledger.claim([claim.id], other()))
+    until(lambda: ledger.claim([claim.id], other()))
     return claim
 
 
@@ -55,11 +56,11 @@ def test_a_claim_counts_a_crash_until_it_is_released(ledger: Ledger, clerk: Any)
     assert clerk.row(claim.id).crashes == 0
 
 
-def test_claims_that_never_ended_add_up(ledger: Ledger, clerk: Any, eventually: Callable[..., None]) -> None:
+def test_claims_that_never_ended_add_up(ledger: Ledger, clerk: Any) -> None:
     (number,) = clerk.receive()
     for crashes in (1, 2, 3):
         found: list[Claim] = []
-        eventually(lambda found=found: found or found.extend(ledger.claim([number], other(BRIEF))))
+        until(lambda found=found: found or found.extend(ledger.claim([number], other(BRIEF))))
         assert found[0].row.crashes == crashes
 
 
@@ -69,18 +70,18 @@ def test_a_released_row_can_be_claimed_at_once(ledger: Ledger, clerk: Any) -> No
     assert clerk.take(claim.id, other()).epoch == claim.epoch + 1
 
 
-def test_an_expired_lease_is_free(ledger: Ledger, clerk: Any, eventually: Callable[..., None]) -> None:
+def test_an_expired_lease_is_free(ledger: Ledger, clerk: Any) -> None:
     (number,) = clerk.receive()
     clerk.take(number, other(BRIEF))
-    eventually(lambda: ledger.claim([number], other()))
+    until(lambda: ledger.claim([number], other()))
 
 
-def test_a_renewed_lease_outlasts_its_first_period(ledger: Ledger, clerk: Any, eventually: Callable[..., None]) -> None:
+def test_a_renewed_lease_outlasts_its_first_period(ledger: Ledger, clerk: Any) -> None:
     one, two = clerk.receive("1", "2")
     brief = timedelta(milliseconds=50)
     kept, let_go = ledger.claim([one, two], other(brief))
     assert ledger.renew([kept], LONG) == (kept,)
-    eventually(lambda: ledger.claim([let_go.id], other()))
+    until(lambda: ledger.claim([let_go.id], other()))
     assert ledger.claim([kept.id], other()) == ()
 
 
@@ -119,7 +120,7 @@ def test_an_owner_is_gone_when_its_number_belongs_to_a_later_process() -> None:
     assert is_gone(str(Owner(current.boot, current.namespace, 2**22 + 1, current.start, current.nonce)))
 
 
-def test_a_process_that_only_waits_to_be_reaped_is_gone(eventually: Callable[..., None]) -> None:
+def test_a_process_that_only_waits_to_be_reaped_is_gone() -> None:
     program = "from postroom.ledger import Owner; print(Owner.current(), flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", program], stdin=-1, stdout=-1, text=True) as child:
         assert child.stdout is not None
@@ -127,7 +128,7 @@ def test_a_process_that_only_waits_to_be_reaped_is_gone(eventually: Callable[...
         assert not is_gone(text)
         child.kill()
         # Not waited for: a zombie still has its number.
-        eventually(lambda: is_gone(text))
+        until(lambda: is_gone(text))
 
 
 @pytest.mark.parametrize("text", ["", "x", "a/b/c/d/e", "////"])
@@ -193,13 +194,13 @@ def test_one_lost_claim_fences_the_whole_group_before_anything_is_written(
     assert clerk.state(mine.id) == State.DONE
 
 
-def test_a_lease_by_name_has_one_owner_until_it_expires(ledger: Ledger, eventually: Callable[..., None]) -> None:
+def test_a_lease_by_name_has_one_owner_until_it_expires(ledger: Ledger) -> None:
     one, two = Owner.current(), Owner.current()
     assert ledger.lease("support", one, LONG)
     assert not ledger.lease("support", two, LONG)
     assert ledger.lease("other", two, LONG)
     assert ledger.lease("support", one, BRIEF)
-    eventually(lambda: ledger.lease("support", two, LONG))
+    until(lambda: ledger.lease("support", two, LONG))
     assert not ledger.lease("support", one, LONG)
 
 
@@ -210,12 +211,12 @@ def test_a_lease_by_name_can_be_given_up(ledger: Ledger) -> None:
     assert ledger.lease("support", two, LONG)
 
 
-def test_leases_are_prolonged_together_and_only_by_their_owner(ledger: Ledger, eventually: Callable[..., None]) -> None:
+def test_leases_are_prolonged_together_and_only_by_their_owner(ledger: Ledger) -> None:
     one, two = Owner.current(), Owner.current()
     mine, theirs = [f"mailbox {number}" for number in range(600)], ["of another"]
     assert all(ledger.lease(name, one, timedelta(seconds=30)) for name in mine[:3])
     assert ledger.lease(theirs[0], two, LONG)
     assert ledger.prolong([*mine, *theirs], one, BRIEF) == frozenset(mine[:3])
     assert not ledger.lease(theirs[0], one, LONG)
-    eventually(lambda: ledger.lease(mine[0], two, LONG))
+    until(lambda: ledger.lease(mine[0], two, LONG))
     assert ledger.prolong(mine, one, LONG) == frozenset(mine[1:3])

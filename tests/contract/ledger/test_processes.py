@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from postroom.ledger import Claim, Done, Lease, Ledger, Owner, Query, Report, State
+from waiting import until
 
 WORKER = Path(__file__).with_name("worker.py")
 LONG = timedelta(minutes=5)
@@ -33,7 +34,7 @@ def test_two_workers_drain_one_ledger_and_do_everything_once(
 
 
 def test_a_worker_stopped_past_its_lease_does_nothing_when_it_goes_on(
-    shared_url: str, tmp_path: Path, make_clerk: Callable[[Ledger], Any], eventually: Callable[..., None]
+    shared_url: str, tmp_path: Path, make_clerk: Callable[[Ledger], Any]
 ) -> None:
     ledger = Ledger.open(shared_url)
     (number,) = make_clerk(ledger).receive()
@@ -48,7 +49,7 @@ def test_a_worker_stopped_past_its_lease_does_nothing_when_it_goes_on(
             mine.extend(ledger.claim([number], lease))
             return bool(mine)
 
-        eventually(take)
+        until(take)
         worker.send_signal(signal.SIGCONT)
         # While we hold the row, and again after we have ended it.
         assert worker.communicate("go\n", timeout=60)[0] == "fenced\nfenced again\n"

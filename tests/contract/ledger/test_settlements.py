@@ -19,6 +19,7 @@ from postroom.ledger import (
     Waiting,
     Watched,
 )
+from waiting import until
 
 from .conftest import RECEIVED, Clerk
 
@@ -182,13 +183,12 @@ def test_a_message_is_rung_for_when_its_time_came_or_nobody_took_it(clerk: Clerk
     assert clerk.ledger.ring(10, leaving=["stdin"], patience=SOON) == {}
 
 
-def test_a_message_whose_claims_crashed_is_rung_for_alone(clerk: Clerk, eventually: object) -> None:
-    assert callable(eventually)
+def test_a_message_whose_claims_crashed_is_rung_for_alone(clerk: Clerk) -> None:
     (number,) = clerk.receive("k")
     from postroom.ledger import Lease, Owner
 
     clerk.ledger.claim([number], Lease(Owner.current(), timedelta(milliseconds=1)))
-    eventually(lambda: clerk.ledger.ring(10, patience=SOON) == {number: True})
+    until(lambda: clerk.ledger.ring(10, patience=SOON) == {number: True})
 
 
 def test_what_watchers_tell_can_be_read_elsewhere(clerk: Clerk) -> None:

@@ -5,7 +5,6 @@ import socket
 import ssl
 import subprocess
 import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
@@ -278,11 +277,3 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
         check=True, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     return names
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for it, not for ever."""
-    end = time.monotonic() + DEADLINE
-    while not holds():
-        assert time.monotonic() < end, "it did not come true in time"
-        time.sleep(0.01)

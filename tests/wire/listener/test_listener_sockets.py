@@ -13,8 +13,9 @@ from postroom.settings.mailboxes import ListenerMailbox
 from postroom.sources.listener.gate import Gate
 from postroom.sources.listener.sockets import listening
 from postroom.sources.listener.source import ListenerSource, Reception
+from waiting import until
 
-from .conftest import MAILBOX, until
+from .conftest import MAILBOX
 
 LETTER = b"Subject: Lunch\r\n\r\nSunday?\r\n"
 

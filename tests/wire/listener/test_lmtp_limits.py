@@ -5,7 +5,7 @@ import resource
 import time
 from pathlib import Path
 
-from .conftest import until
+from waiting import until
 
 LETTER = b"Subject: Lunch\r\n\r\nSunday?\r\n"
 

@@ -2,7 +2,6 @@
 
 import signal
 import subprocess
-import time
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -12,16 +11,10 @@ import pytest
 from servers.dns import Dns
 from servers.sink import Sink
 from servers.smtp import Smtp
+from waiting import until
 from wire.outgoing.conftest import MESSAGE, Site
 
 FORWARD = [{"forward": "bob@example.net"}, "discard"]
-
-
-def until(holds: Callable[[], object], seconds: float = 30) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it does not come to hold"
-        time.sleep(0.01)
 
 
 def test_a_message_is_forwarded_and_its_queue_id_is_kept(site: Site, server: Smtp) -> None:

@@ -12,22 +12,14 @@ from typing import Any
 import pytest
 
 from desks import MemoryDesk, running
+from maildirs import LETTER, put
 from postroom.errors import Temporary
 from postroom.ledger import State
 from postroom.settings.mailboxes import MaildirMailbox
 from postroom.sources.maildir import MaildirSource
 from postroom.testing import Failures
-from postroom.transports import maildir
 
-LETTER = b"Return-Path: <ann@example.org>\nFrom: ann@example.org\nMessage-ID: <1@example.org>\n\nHello\n"
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
-
-
-def put(root: Path, name: str, content: bytes = LETTER) -> Path:
-    """As a delivery agent does: tmp, then new."""
-    maildir.prepare(root, create=True, root=None)
-    (root / "tmp" / name).write_bytes(content)
-    return (root / "tmp" / name).rename(root / "new" / name)
 
 
 @asynccontextmanager

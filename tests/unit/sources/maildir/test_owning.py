@@ -5,10 +5,11 @@ from pathlib import Path
 import pytest
 
 from desks import MemoryDesk
+from maildirs import LETTER, put
 from postroom.ledger import OWN, Origin
 from postroom.sources.maildir.owning import HOPS, effect_in, own
 
-from .test_collecting import LETTER, put, watching
+from .test_collecting import watching
 
 KEY, OTHER = "a" * 26, "b" * 26
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 
 from desks import MemoryDesk, settlement
+from maildirs import LETTER, put
 from postroom.errors import Permanent
 from postroom.ledger import Arrival, Batch, Ledger, Query
 from postroom.ledger.rows import Settled, Unsettled, Waiting
@@ -22,7 +23,7 @@ from postroom.sources.maildir.names import key_of
 from postroom.sources.maildir.settling import Settler
 from postroom.sources.settlement import Settlement
 
-from .test_collecting import LETTER, put, watching
+from .test_collecting import watching
 
 KEY = "1.a.host"
 NOW = datetime.now(UTC).replace(microsecond=0)
