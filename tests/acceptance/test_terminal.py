@@ -121,3 +121,15 @@ def test_a_shell_completes_commands_options_and_names_of_the_settings(site):
     assert completed("explain", "--mailbox", "st") == ["stdin"]
     assert completed("test", "m") == ["main"]
     assert completed("show", "--config", "/nowhere", "--mailbox", "") == []
+
+
+def test_a_person_at_a_terminal_is_told_that_a_message_is_waited_for(site):
+    leader, follower = pty.openpty()
+    with subprocess.Popen(site.command("filter"), stdin=follower, stderr=subprocess.PIPE, cwd=site.root) as process:
+        os.close(follower)
+        assert process.stderr is not None
+        assert process.stderr.readline() == b"A message is expected on standard input; Ctrl-D ends it.\n"
+        os.write(leader, b"Subject: by hand\n\nHello.\n\x04")
+        assert process.wait(timeout=60) == 0
+    os.close(leader)
+    assert len(site.mail()) == 1

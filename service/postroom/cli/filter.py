@@ -51,6 +51,8 @@ def run(arguments: Sequence[str]) -> int:
     if options.help:
         parser().print_help()
         return ACCEPTED
+    if os.isatty(0):
+        sys.stderr.write("A message is expected on standard input; Ctrl-D ends it.\n")
     with open_site(options.config, mailbox=options.mailbox, pipeline=options.pipeline, passes=options.passes) as site:
         status = offer(site, options)
         for number in SIGNALS:  # it is done and written down: too late to say anything else

@@ -19,10 +19,12 @@ CONTAINER: Final = "/run/secrets"  # mounted there for one container; nobody els
 PUBLIC: Final = frozenset({"tls-ca", "tls-certificate"})
 
 
-def notes(settings: Settings) -> list[Located]:
+def notes(settings: Settings) -> Iterator[Located]:
     """Not wrong in itself: they may lie on another machine, or be for another user's eyes."""
+    if not settings.mailboxes:
+        yield settings.source.locate(Problem((), "there is no mailbox: `postroom run` has nothing to watch"))
     found = ((trail, _note(path, secret=trail[-1] in SECRET)) for trail, path in _named(settings, ()))
-    return [settings.source.locate(Problem(trail, told)) for trail, told in found if told]
+    yield from (settings.source.locate(Problem(trail, told)) for trail, told in found if told)
 
 
 def programs(files: Iterable[PipelineFile]) -> Iterator[Located]:

@@ -45,6 +45,7 @@ def test_secrets_of_pipelines_servers_and_keys_are_looked_for_too(site: "Site") 
         "servers: {relay: {url: smtp://u@x.example, password-file: d}}\n"
         "srs: {domain: example.com, secret-file: e}\n"
         "arc: {domain: example.com, selector: s, key-file: f}\n"
+        'mailboxes: {a: {url: "maildir:inbox", pipeline: main}}\n'
     )
     places = [one.split(": ")[1] for one in noted(site, text)]
     assert places == [
@@ -77,3 +78,8 @@ def test_a_program_that_cannot_be_started_is_worth_a_note(site: "Site", step: st
     found = site.pipeline("main", f"rules: [{{name: a, do: {step}}}]").review()
     assert found.problems == ()
     assert [str(one).partition(" that this user")[0].rpartition("/pipelines/")[2] for one in found.notes] == told
+
+
+def test_settings_without_a_mailbox_are_worth_a_note(site: "Site") -> None:
+    [told] = noted(site, "timezone: UTC\n")
+    assert told == "1:1: there is no mailbox: `postroom run` has nothing to watch"
