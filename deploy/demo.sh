@@ -18,7 +18,7 @@ trap 'exit 0' INT TERM
 
 # Until the samples have reached their end, or the service has.
 until $postroom messages --mailbox inbox --state settled 2>/dev/null | grep -q '^5'; do
-  kill -0 $service
+  kill -0 $service 2>/dev/null || exit 1  # it has said why
   sleep 0.2
 done
 

@@ -5,9 +5,10 @@ on it has a row, and the worker counts on and sets it aside where people look.
 """
 
 import hashlib
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from mmap import mmap
 
 from postroom import steps
@@ -23,6 +24,7 @@ from postroom.pipeline.planner import plan
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Envelope, Home, View
 from postroom.spool import Blob, Spool
+from postroom.steps.duplicate import spaces
 from postroom.tally import Tally
 from postroom.work import describe, record
 
@@ -44,10 +46,13 @@ class Foresight:
     crashes: int = CRASHES  # so often a message may crash its planning
     plugins: Sequence[str] = ()  # whose effects may stand in the ledger
     meter: Meter = UNMEASURED
+    _begun: set[str] = field(default_factory=set, init=False, repr=False)  # mailboxes
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
     def look(self, mailbox: str, arrival: Arrival) -> tuple[Arrival, str]:
         """The arrival with its plan, and the text with which it is rejected; empty: it is not. Without a plan where
         making it crashed too often. Raises what planning raises: then, too, it is to be forgotten."""
+        self._begin(mailbox)
         name = _name(mailbox, arrival)
         if self.tally.unfinished(name) >= self.crashes:
             self.log.warning("message.unplanned", mailbox=mailbox, reason="its planning crashed too often: it is taken")
@@ -74,6 +79,14 @@ class Foresight:
         if not keep:
             for name in {one.content.name for one in arrivals if isinstance(one.content, Blob)}:
                 self.spool.delete(name)
+
+    def _begin(self, mailbox: str) -> None:
+        """Before the first plan for a mailbox: what plans of a process that died have reserved is nobody's, and would
+        hold up these messages when they come again. A mailbox listens in one process only."""
+        with self._lock:
+            if mailbox not in self._begun:
+                self.ledger.release_ghosts(mailbox, spaces(mailbox))
+                self._begun.add(mailbox)
 
     def _planned(self, mailbox: str, arrival: Arrival) -> Plan:
         with self._opened(arrival) as raw:

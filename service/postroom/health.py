@@ -185,7 +185,7 @@ def _bound(listen: str) -> socket.socket:
         [(family, *_, address), *_] = socket.getaddrinfo(host.strip("[]"), int(port), type=socket.SOCK_STREAM)
         return socket.create_server(address[:2], family=family, backlog=CLIENTS)
     except OSError as error:
-        raise Temporary(f"metrics cannot listen on {listen}: {cause(error)}") from error
+        raise Temporary(f"metrics cannot listen on {listen}: {cause(error)}; choose another, or `none`") from error
 
 
 def checked(checks: Mapping[str, Question[str | None]], patience: float) -> Page:

@@ -15,7 +15,7 @@ from postroom.settings.cases import Case, read
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verdict:
     """How a test went. `diff`: where it failed, all lines in order: `-` was expected and is missing, `+` came
-    unexpected, `!` is why there is no plan at all, `?` is a rule that nobody can decide."""
+    unexpected, `!` is why there is no plan at all, `?` is what a rule remarks, or why nobody can decide it."""
 
     pipeline: str
     number: int
@@ -36,7 +36,7 @@ def run(loaded: Loaded) -> Iterator[Verdict]:
         try:
             made = _plan(case, case.raw(loaded.file.path.parent), loaded)
             diff = compare(case.expect, made.lines)
-            diff = (*diff, *_unknown(made)) if diff else ()
+            diff = (*diff, *_reasons(made)) if diff else ()
         except PostroomError as error:
             diff = (f"! {error}",)
         told = case.name or case.file or case.message.subject or ""
@@ -53,9 +53,10 @@ def compare(expected: Sequence[str], lines: Sequence[Line]) -> tuple[str, ...]:
     return (*told, *(f"  {line}" for line in lines if line not in got))
 
 
-def _unknown(made: Plan) -> Iterator[str]:
-    """Rules that could not be decided, as nobody said the fact that they ask about."""
+def _reasons(made: Plan) -> Iterator[str]:
+    """What rules remark, and those that could not be decided, as nobody said the fact that they ask about."""
     for trace in made.trace.rules:
+        yield from (f"? {trace.rule}: {note}" for note in trace.notes)
         if trace.held is None:
             asked = ", ".join(one.condition for one in trace.asked if one.held is None)
             yield f"? {trace.rule}: `{asked}` is unknown; `facts` may say it"

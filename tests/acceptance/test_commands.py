@@ -107,6 +107,23 @@ def test_explain_takes_another_pipeline_and_an_envelope(site):
     assert "✓ other: r" in done.stdout.decode()
 
 
+def test_explain_of_a_pipeline_by_its_path_needs_no_settings(tmp_path):
+    (tmp_path / "mine.yaml").write_text(
+        'rules: [{name: r, when: {subject: "Your*"}, do: [{webhook: {url: https://x.example, secret: s}}, {move: A}]}]'
+    )
+    (tmp_path / "invoice.eml").write_bytes(INVOICE)
+    done = run_bare(tmp_path, ["explain", "--pipeline", "mine.yaml", "invoice.eml"])
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"move A" in done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["invoice.eml", "mine.yaml"]
+
+
+def test_options_of_a_command_in_front_of_it_are_told_where_they_belong(tmp_path):
+    done = run_bare(tmp_path, ["--config", "x.yaml", "check"])
+    assert done.returncode == 2
+    assert b"postroom COMMAND --config FILE" in done.stderr
+
+
 def test_explain_of_a_file_that_is_not_there_is_one_line(site):
     assert_one_line(site.run("explain", "nothing.eml"), 1, "nothing.eml")
 
@@ -177,6 +194,7 @@ def test_dead_letters_are_listed_with_what_failed(site):
     failing(site)
     assert site.filter(LETTER).returncode == 0
     [dead] = listed(site, "--dead")
+    assert "ended with status 65" in site.run("messages", "--dead").stdout.decode()
     assert dead["state"] == "dead"
     assert [effect["state"] for effect in dead["effects"] if effect["word"] == "exec"] == ["done", "dead"]
     assert any("65" in (effect["error"] or "") for effect in dead["effects"])

@@ -100,6 +100,21 @@ def test_a_server_that_is_away_and_a_certificate_that_nobody_trusts_are_sentence
     assert "certificate is not trusted" in found["mailbox distrusted"][1]
 
 
+def test_tls_where_the_server_does_not_begin_with_it_is_told(site: Any, settings: Any, dovecot: Dovecot) -> None:
+    settings(support=f"url: 'imaps://127.0.0.1:{dovecot.imap}', user: x, password: y")
+    works, text = tried(site, 1)["mailbox support"]
+    assert (works, "does not speak TLS on that port" in text) == (False, True)
+
+
+@pytest.mark.parametrize("scheme", ["imap", "pop3"])
+def test_a_server_that_says_nothing_may_wait_for_tls(site: Any, settings: Any, scheme: str) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        port = silent.getsockname()[1]
+        settings(support=f"url: '{scheme}://127.0.0.1:{port}', user: x, password: y, timeout: 1s")
+        works, text = tried(site, 1)["mailbox support"]
+    assert (works, "does TLS begin at once on that port" in text) == (False, True)
+
+
 def test_a_queue_is_asked_whether_it_is_there_and_keeps_its_tasks(
     site: Any, settings: Any, make_redis: Callable[..., AbstractContextManager[Redis]]
 ) -> None:

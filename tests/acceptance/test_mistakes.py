@@ -123,7 +123,7 @@ def test_a_port_that_somebody_else_has_is_told(site: "Site") -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         told = sentence(site.run("run", "--metrics", address), 75)
-    assert told == f"postroom: metrics cannot listen on {address}: address already in use"
+    assert told == f"postroom: metrics cannot listen on {address}: address already in use; choose another, or `none`"
 
 
 @pytest.mark.parametrize(

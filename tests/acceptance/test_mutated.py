@@ -18,6 +18,7 @@ from postroom.spool import Spool
 ROOT = Path(__file__).parents[2]
 COUNT = int(os.environ.get("POSTROOM_MUTATIONS", "10000"))
 SEED = 20260301
+# Folders by one letter: of those whose names come from messages only so many are made in a day.
 RULES = """\
 name: main
 rules:
@@ -39,10 +40,10 @@ rules:
       - flag: "\\\\Flagged"
   - name: Lists
     when: {any: [{list-id: "*"}, {bulk: true}]}
-    do: [{move: "Lists/{{ list_id }}"}, stop]
+    do: [{move: "Lists/{{ list_id | truncate(1, true, '') }}"}, stop]
   - name: Senders
     when: {from: "*"}
-    do: [{move: "From/{{ from.domain }}"}]
+    do: [{move: "From/{{ from.domain | truncate(1, true, '') }}"}]
 """
 
 

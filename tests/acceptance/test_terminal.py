@@ -90,6 +90,15 @@ def test_colours_are_there_on_a_terminal_and_gone_where_nobody_wants_them(site):
     assert b"\x1b" not in site.run("explain", "cake.eml").stdout
 
 
+def test_a_long_folder_is_shown_to_its_end_in_80_columns(site):
+    folder = "Lists/" + "abcdefghij" * 6
+    site.pipeline(f"name: main\nrules:\n  - {{name: Long, do: {{move: {folder}}}}}\n")
+    site.filter(CAFE)
+    told = on_a_terminal(site, "messages", NO_COLOR="1", TERM="dumb").decode()
+    assert max(map(len, told.splitlines())) <= 80
+    assert folder in "".join(line[-24:].strip() for line in told.splitlines())
+
+
 def test_a_reader_that_goes_away_is_no_traceback(site):
     (site.root / "cake.eml").write_bytes(CAFE)
     command = " ".join(site.command("explain", *["cake.eml"] * 2000))

@@ -114,8 +114,28 @@ def test_a_place_that_fails_for_good_when_its_file_is_published_leaves_the_messa
         assert shop.show(number).row.state is State.PLANNED
         shop.due(number)
         shop.work([number])
-    assert [effect.state for effect in shop.show(number).effects] == [EffectState.DONE]
-    assert shop.show(number).row.outcome == "kept"
+    assert_kept_and_dead(shop, number)
+
+
+def test_a_folder_that_cannot_be_is_a_dead_letter_and_the_message_is_kept(shop: Shop) -> None:
+    shop.rules(f"{{move: {'x' * 260}}}")
+    [number] = shop.receive()
+    shop.work([number])
+    assert_kept_and_dead(shop, number)
+    assert "too long" in (shop.show(number).effects[0].error or "")
+    assert shop.ledger.replay(number)
+    shop.work([number])
+    assert_kept_and_dead(shop, number)
+
+
+def assert_kept_and_dead(shop: Shop, number: int) -> None:
+    """The move that failed stays to be seen, and the message lies in the store once."""
+    shown = shop.show(number)
+    assert [(effect.record.word, effect.state) for effect in shown.effects] == [
+        ("move", EffectState.DEAD),
+        ("keep", EffectState.DONE),
+    ]
+    assert shown.row.state is State.DEAD
     assert len(shop.mail()) == 1
 
 

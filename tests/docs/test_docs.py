@@ -54,13 +54,14 @@ def commands(document: str = "README.md") -> list[str]:
     return [line.removeprefix("$ ") for line in lines if line.startswith(f"$ {POSTROOM}")]
 
 
+TRIED = ("moving", "recipes")
 DOCUMENTS = ["README.md", *sorted(f"docs/{page.name}" for page in (ROOT / "docs").glob("*.md"))]
 
 
 def test_every_block_in_the_documents_is_of_a_kind_that_is_tried() -> None:
     kinds = {(name, kind) for name in DOCUMENTS for kind, _ in BLOCK.findall((ROOT / name).read_text("utf-8"))}
     assert {kind for _, kind in kinds} == {"yaml", "console", "python", "text"}
-    tried = {"README.md", *(f"docs/{page}.md" for page in ("settings", "pipelines", "conditions", "steps", "moving"))}
+    tried = {"README.md", *(f"docs/{page}.md" for page in (*TRIED, "settings", "pipelines", "conditions", "steps"))}
     assert {name for name, kind in kinds if kind == "yaml"} == tried
     assert {name for name, kind in kinds if kind == "python"} == {"README.md"}
 
@@ -116,12 +117,15 @@ def test_a_pipeline_in_the_readme_is_one(tmp_path: Path, text: str) -> None:
     assert [error.message for error in Draft202012Validator(schema).iter_errors(data)] == []
 
 
-def of_moving(*, settings: bool) -> list[str]:
-    return [text for text in blocks("yaml", "docs/moving.md") if ("mailboxes:" in text) is settings]
+def examples(*, settings: bool) -> list[str]:
+    """Of pages that hold whole pipelines and settings."""
+    found = [text for page in TRIED for text in blocks("yaml", f"docs/{page}.md")]
+    return [text for text in found if ("mailboxes:" in text) is settings]
 
 
-@pytest.mark.parametrize("text", of_moving(settings=False), ids=lambda text: text.splitlines()[0])
-def test_an_example_for_those_who_move_here_passes_its_own_tests(tmp_path: Path, text: str) -> None:
+@pytest.mark.parametrize("text", examples(settings=False), ids=lambda text: text.splitlines()[0])
+def test_a_whole_pipeline_in_the_documents_passes_its_own_tests(tmp_path: Path, text: str) -> None:
+    (tmp_path / "important.txt").write_text("boss@example.com\n")
     file = tmp_path / f"{yaml.safe_load(text)['name']}.yaml"
     file.write_text(text)
     verdicts = [*trial.run(load_pipeline(str(file)))]
@@ -129,7 +133,7 @@ def test_an_example_for_those_who_move_here_passes_its_own_tests(tmp_path: Path,
     assert [verdict.diff for verdict in verdicts if not verdict.passed] == []
 
 
-@pytest.mark.parametrize("text", of_moving(settings=True), ids=lambda text: text.split("mailboxes:")[1].split()[0])
+@pytest.mark.parametrize("text", examples(settings=True), ids=lambda text: text.split("mailboxes:")[1].split()[0])
 def test_settings_for_those_who_move_here_are_right(checkout: Path, text: str) -> None:
     file = checkout / "config" / "moved.yaml"
     file.write_text(text)

@@ -111,6 +111,12 @@ def test_a_pipeline_that_others_run_is_told_what_they_found(tmp_path: Path) -> N
     assert diff(tmp_path, "{facts: {spam: {score: 5}}, expect: [move Junk]}", rules) == ()
 
 
+def test_what_a_rule_remarks_is_told_where_a_test_fails(tmp_path: Path) -> None:
+    rules = "rules: [{name: r, do: {reply: {text: Hello, server: s}}}]\ntests:\n"
+    *_, remark = diff(tmp_path, "{message: {sender: ann@example.org}, expect: [reply]}", rules)
+    assert remark.startswith("? r: not answered: ")
+
+
 def test_a_rule_that_nobody_can_decide_is_named_where_a_test_fails(tmp_path: Path) -> None:
     rules = 'rules: [{name: r, when: {spam: ">= 5"}, do: {move: Junk}}]\ntests:\n'
     assert diff(tmp_path, "{expect: [move Junk]}", rules) == (

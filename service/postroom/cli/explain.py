@@ -14,13 +14,14 @@ from postroom.app import Forgetful, home, make_tools
 from postroom.cli.options import Config, Json, mailboxes, pipelines
 from postroom.cli.output import aligned, mark, print_json, print_lines
 from postroom.cli.shapes import ExplanationShape
-from postroom.errors import Permanent
+from postroom.errors import Misconfigured, Permanent
 from postroom.message import Message, parse
 from postroom.pipeline.condition import Why
 from postroom.pipeline.planner import Explained
 from postroom.pipeline.planner import explain as planned
 from postroom.pipeline.view import Envelope, View
 from postroom.settings import Settings, load, load_pipeline
+from postroom.settings.load import Missing
 from postroom.sources.stdin import return_path
 
 STYLES = {True: "green", False: "dim", None: "yellow"}
@@ -72,17 +73,35 @@ def read(file: Path) -> bytes:
         raise Permanent(f"{file}: {error.strerror}") from error
 
 
+def _settings(config: Path | None, pipeline: str | None) -> Settings | None:
+    """Those of the file; a pipeline that is named by its path needs none. Raises Misconfigured."""
+    try:
+        return load(config)
+    except Misconfigured as error:
+        is_path = pipeline is not None and ("/" in pipeline or pipeline.endswith(".yaml"))
+        if config is not None or not is_path or not isinstance(error.problems[0], Missing):
+            raise
+        return None
+
+
+def _bare() -> Settings:
+    """As for standard input."""
+    text = '{"pipelines": ".", "mailboxes": {"stdin": {"url": "stdin:", "store": "mail", "pipeline": "none"}}}'
+    return Settings.model_validate_json(text, context=Path.cwd(), by_alias=True, by_name=False)
+
+
 class Bench:
     """Settings and rules, as they would be for a mailbox, without ledger and effects."""
 
     def __init__(self, config: Path | None, pipeline: str | None, mailbox: str | None) -> None:
-        self.settings = load(config)
+        found = _settings(config, pipeline)
+        self.settings = found or _bare()
         self.mailbox = mailbox or likely(self.settings)
         if self.mailbox not in self.settings.mailboxes:
             raise Permanent(f"no mailbox is called `{self.mailbox}`; there are: {', '.join(self.settings.mailboxes)}")
         named = pipeline or self.settings.pipeline_of(self.mailbox)
         assert named is not None, "the settings were checked"
-        loaded = load_pipeline(named, self.settings)
+        loaded = load_pipeline(named, found)
         self.name, self.pipelines = loaded.file.pipeline.name, loaded.pipelines
         self.tools = replace(
             make_tools(self.settings, self.settings.state_of(self.mailbox), Forgetful()), explains=True

@@ -40,6 +40,12 @@ class Command(TyperCommand):
 class Commands(TyperGroup):
     """All of them."""
 
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Options of the commands stand behind them."""
+        if args and args[0].partition("=")[0] == "--config":
+            ctx.fail("--config stands behind the command: postroom COMMAND --config FILE")
+        return super().parse_args(ctx, args)
+
     def format_commands(self, ctx: Any, formatter: Any) -> None:
         """Each with its first sentence, below what it is for."""
         width = max(map(len, self.commands))

@@ -25,7 +25,7 @@ Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="Numbers, as `me
 def messages(
     config: Config = None,
     mailbox: OfMailbox = None,
-    dead: Annotated[bool, typer.Option("--dead", help="Only dead letters.")] = False,
+    dead: Annotated[bool, typer.Option("--dead", help="Only dead letters, each with its reason.")] = False,
     state: Annotated[
         State | None, typer.Option(metavar="STATE", help=f"Only those in this state: {', '.join(State)}.")
     ] = None,
@@ -44,8 +44,9 @@ def messages(
     if json:
         print_json([MessageShape.of(shown).model_dump(mode="json") for shown in found])
     elif found or not sys.stdout.isatty():
-        headings = ("ID", "RECEIVED", "MAILBOX", "STATE", "OUTCOME", "SIZE", "PLAN")
-        print_table(headings, [_line(shown) for shown in found])
+        last = "ERROR" if dead else "PLAN"
+        headings = ("ID", "RECEIVED", "MAILBOX", "STATE", "OUTCOME", "SIZE", last)
+        print_table(headings, [_line(shown, dead=dead) for shown in found])
     if not found:
         if not json:
             print("postroom: no message is like that", file=sys.stderr)
@@ -166,7 +167,7 @@ def opened(config: Path | None, mailbox: str | None) -> Iterator[tuple[Ledger, S
         yield ledger, open_spool(settings, state)
 
 
-def _line(shown: Shown) -> tuple[str, ...]:
+def _line(shown: Shown, *, dead: bool) -> tuple[str, ...]:
     row = shown.row
     return (
         str(row.id),
@@ -175,7 +176,7 @@ def _line(shown: Shown) -> tuple[str, ...]:
         row.state,
         row.outcome or "",
         str(row.size),
-        ", ".join(map(_said, lines_of(shown))),
+        row.error or "" if dead else ", ".join(map(_said, lines_of(shown))),
     )
 
 

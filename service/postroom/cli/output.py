@@ -82,7 +82,9 @@ def table(headings: Cells, rows: Sequence[Cells]) -> "Table":
     from rich.table import Table
     from rich.text import Text
 
-    made = Table(*headings, box=None, pad_edge=False)
+    made = Table(box=None, pad_edge=False)
+    for heading in headings:
+        made.add_column(heading, overflow="fold")  # a long folder goes on in the next line, to its end
     for row in rows:
         # As text: what stands in a message is no markup.
         made.add_row(*(Text(visible(cell), style=STATES.get(cell, "")) for cell in row))

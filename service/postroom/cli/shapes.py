@@ -211,7 +211,9 @@ class VerdictShape(Model):
     number: int = Field(description="Its place in the file, from 1.")
     name: str = Field(description="What it is called.")
     passed: bool = Field(description="How it went.")
-    diff: tuple[str, ...] = Field(description="Where it failed, all lines: `-` is missing, `+` was not expected.")
+    diff: tuple[str, ...] = Field(
+        description="Where it failed, all lines: `-` is missing, `+` was not expected, `?` says what a rule remarks."
+    )
 
     @classmethod
     def of(cls, one: Verdict) -> Self:

@@ -294,6 +294,10 @@ class Ledger:
         """Drop what messages have reserved that did not become ours."""
         memory.release(self._database, holders)
 
+    def release_ghosts(self, mailbox: str, spaces: str) -> None:
+        """Drop what was reserved, in spaces that begin so, for messages of the mailbox that never became ours."""
+        memory.release_ghosts(self._database, mailbox, spaces)
+
     def lease(self, name: str, owner: Owner, period: timedelta) -> bool:
         """Take or prolong a lease by name (a mailbox's watcher); False where another has it."""
         return leases.take(self._database, name, owner, period)

@@ -5,7 +5,8 @@ from collections.abc import Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
-from postroom.ledger.columns import clean, indexed, span
+from postroom.ledger.claims import OPEN
+from postroom.ledger.columns import clean, indexed, message_key, span
 from postroom.ledger.database import Connection, Database
 from postroom.ledger.statements import sql
 from postroom.pipeline.tools import Reservation
@@ -25,6 +26,8 @@ _REMEMBER = """
 _REMEMBER_ONE, _REMEMBER_ALL = sql(f"{_REMEMBER} RETURNING key"), sql(_REMEMBER)
 _LOOK = sql("SELECT holder, count FROM memory WHERE space = :space AND key = :key")
 _RECALL = sql("SELECT 1 FROM memory WHERE space = :space AND key = :key AND count > 0 AND until > NOW")
+_RESERVED = sql("SELECT space, holder FROM memory WHERE count = 0 AND until > NOW")
+_UNFINISHED = sql(f"SELECT source_key FROM message WHERE mailbox = :mailbox AND {OPEN}")
 _RELEASE = sql("DELETE FROM memory WHERE holder IN :holders AND count = 0")
 
 
@@ -62,6 +65,17 @@ def release(database: Database, holders: Collection[str]) -> None:
     """Drop what they have reserved and not remembered: they are no messages of ours in the end."""
     with database.writing() as connection:
         release_reservations(connection, holders)
+
+
+def release_ghosts(database: Database, mailbox: str, spaces: str) -> None:
+    """Drop what was reserved in spaces whose names begin so, and is no unfinished message's of the mailbox: it was
+    planned before it was to be recorded, and its process died."""
+    with database.writing() as connection:
+        reserved = connection.rows(_RESERVED)
+        keys = connection.column("source_key", _UNFINISHED, mailbox=clean(mailbox))
+        ours = {message_key(mailbox, key) for key in keys}
+        found = [one["holder"] for one in reserved if one["space"].startswith(clean(spaces))]
+        release_reservations(connection, set(found) - ours)
 
 
 def release_reservations(connection: Connection, holders: Collection[str]) -> None:

@@ -270,9 +270,10 @@ class Failed:
 class Report:
     """What became of a claim's effects, stored as one.
 
-    `keep`: takes the place of the plan's place effect, because another effect died. `settle`: the source has
-    nothing more to do, so that a message whose last effect this was goes from planned to settled at once.
-    `release`: the claim ends here; a message that reaches its end is released in any case.
+    `keep`: takes the place of the plan's place effect of its ordinal, because another effect died; or is one more,
+    because that one died itself. `settle`: the source has nothing more to do, so that a message whose last effect
+    this was goes from planned to settled at once. `release`: the claim ends here; a message that reaches its end is
+    released in any case.
     """
 
     claim: Claim

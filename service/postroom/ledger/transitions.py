@@ -59,7 +59,7 @@ _ADD_PLACE = sql(_ADD)
 _REPLACE_PLACE = sql("""
     UPDATE effect SET key = :key, word = :word, target = :target, repeatable = :repeatable, edits = :edits,
         detail = :detail, state = 'pending', uncertain = FALSE, tries = 0, next_try_at = 0, receipt = NULL, error = NULL
-    WHERE message = :message AND place AND ordinal >= 0
+    WHERE message = :message AND place AND ordinal = :ordinal
 """)
 _STANDING = sql("""
     SELECT message, state, min(next_try_at) AS next_try_at, max(error) AS error FROM effect

@@ -120,6 +120,7 @@ def _defaults(settings: Settings) -> dict[str, str]:
     found = {
         "timeout": format_duration(given.timeout) if given.timeout else None,
         "server": given.server,
+        "reports": given.server,
         "from": given.from_,
     }
     return {key: value for key, value in found.items() if value is not None}

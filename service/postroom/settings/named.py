@@ -1,7 +1,9 @@
-"""Files that settings name for later: secrets, certificates. Where one is not there yet, or not as it should be."""
+"""Files that settings and rules name for later: secrets, certificates, programs. Where one is not there yet, or not as
+it should be."""
 
 import os
-from collections.abc import Iterator, Mapping
+import shutil
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +12,7 @@ from pydantic import BaseModel
 from postroom.errors import Located, Problem
 from postroom.settings.document import Trail
 from postroom.settings.model import Settings
+from postroom.settings.pipelines import PipelineFile
 
 SECRET: Final = frozenset({"password-file", "token-file", "secret-file", "key-file", "tls-key", "file"})
 CONTAINER: Final = "/run/secrets"  # mounted there for one container; nobody else is in it
@@ -20,6 +23,16 @@ def notes(settings: Settings) -> list[Located]:
     """Not wrong in itself: they may lie on another machine, or be for another user's eyes."""
     found = ((trail, _note(path, secret=trail[-1] in SECRET)) for trail, path in _named(settings, ()))
     return [settings.source.locate(Problem(trail, told)) for trail, told in found if told]
+
+
+def programs(files: Iterable[PipelineFile]) -> Iterator[Located]:
+    """Programs that steps name and this user could not start; they may lie on another machine."""
+    for file in files:
+        for trail, step in ((trail, step) for entry in file.entries for trail, step in entry.steps):
+            command = getattr(step, "command", ())
+            if command and command[0].constant and shutil.which(command[0].source) is None:
+                told = f"there is no program {command[0].source} that this user could start"
+                yield file.source.locate(Problem((*trail, "command", 0), told))
 
 
 def _named(value: object, trail: Trail) -> Iterator[tuple[Trail, Path]]:

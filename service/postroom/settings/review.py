@@ -10,7 +10,7 @@ from postroom.settings import cases
 from postroom.settings.library import Library, in_order, read_mailboxes
 from postroom.settings.load import examine
 from postroom.settings.model import Settings
-from postroom.settings.named import notes
+from postroom.settings.named import notes, programs
 from postroom.steps import EFFECTS, STEPS
 from postroom.steps.plugins import fault, installed, plugin
 from postroom.suggestions import suggestion
@@ -49,7 +49,7 @@ def review(path: Path, *, environment: Mapping[str, str] = os.environ) -> Review
     return Review(
         file=path,
         problems=tuple(in_order(dict.fromkeys([*problems, *library.problems]))),
-        notes=tuple(in_order(notes(settings))),
+        notes=tuple(in_order([*notes(settings), *programs(filter(None, library.files.values()))])),
         mailboxes={name: settings.pipeline_of(name) or "" for name in settings.mailboxes},
         pipelines={name: len(file.entries) for name, file in sorted(library.files.items()) if file},
     )

@@ -34,7 +34,8 @@ class TrustLine(Model):
     hosts: tuple[Annotated[str, AfterValidator(check_host)], ...] = Field(
         default=(),
         description="Your mail servers, as `by` in Received fields: names, also with `*`, addresses and networks. What "
-        "stands above the lowest of these is believed. None: what stands above the first Received field.",
+        "stands above the lowest of these is believed. None: what stands above the first Received field. Of what comes "
+        "to our own SMTP listener nothing is, unless its client is this machine or one of these by its address.",
     )
     authserv_id: tuple[str, ...] = Field(
         default=(),

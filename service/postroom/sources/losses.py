@@ -2,6 +2,8 @@
 
 import re
 import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from postroom.errors import Permanent, Temporary, cause
 from postroom.sources import Loss
@@ -28,7 +30,7 @@ def lost(error: Exception) -> Lost:
     match error:
         case ssl.SSLCertVerificationError():
             return Lost("tls", f"the server's certificate is not trusted: {error.verify_message}; see `tls-ca`")
-        case ssl.SSLError(reason="WRONG_VERSION_NUMBER"):
+        case ssl.SSLError(reason="WRONG_VERSION_NUMBER" | "RECORD_LAYER_FAILURE"):
             return Lost("tls", "the server does not speak TLS on that port: is it the one of imaps:// or pop3s://?")
         case ssl.SSLError():
             return Lost("tls", f"TLS failed: {error.reason or type(error).__name__}")
@@ -36,6 +38,18 @@ def lost(error: Exception) -> Lost:
             return Lost("timeout", "the server does not answer in time")
         case _:
             return Lost("network", f"the server cannot be reached: {cause(error)}")
+
+
+@contextmanager
+def greeting(*, encrypted: bool) -> Iterator[None]:
+    """A server that says nothing at first, to a client that would begin TLS later, may wait for TLS itself."""
+    try:
+        yield
+    except Lost as error:
+        if encrypted or error.reason != "timeout":
+            raise
+        told = "the server says nothing: does TLS begin at once on that port (imaps://, pop3s://)?"
+        raise Lost("timeout", told) from None
 
 
 def readable(text: bytes) -> str:

@@ -13,8 +13,9 @@ from postroom.pipeline.resolving import Resolver
 from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Facts, View
+from postroom.steps.origin import origin, written_on_top
 from postroom.steps.scanning import asking
-from postroom.steps.trust import trusted, written
+from postroom.steps.trust import written
 
 
 class AuthenticateStep(Step):
@@ -69,7 +70,6 @@ class AuthenticateStep(Step):
 
     def _verified(self, view: View, tools: Tools) -> Iterator[Outcome]:
         from postroom.authentication.examine import examine
-        from postroom.steps.origin import origin
 
         resolver = tools.resolver()
         came = origin(view.message, view.prefix, view.envelope.sender, tools.trust)
@@ -89,7 +89,7 @@ def _upstream(view: View, tools: Tools) -> Iterator[Outcome]:
     """What trusted fields say."""
     believed = (
         written(header, results.LONGEST)
-        for header in trusted(view.message.headers, tools.trust.hosts, below=tools.trust.below)
+        for header in written_on_top(view.message, view.prefix, tools.trust)
         if header.name.lower() in results.FIELDS
     )
     auth = results.read(believed, hosts(tools.trust.authserv_id))

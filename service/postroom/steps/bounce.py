@@ -126,10 +126,10 @@ def bounce_of(died: Iterable[tuple[Effect, str]], sender: str, recipients: Seque
         match effect:
             case ForwardEffect() if effect.to:
                 failures.append(Failure(recipient=effect.to, reason=error))
-                server = server or effect.server
-            case RejectEffect() if effect.server:
+                server = server or effect.reports or effect.server
+            case RejectEffect() if effect.reports:
                 failures += [Failure(recipient=one, reason=f"550 {effect.target}") for one in recipients]
-                server = server or effect.server
+                server = server or effect.reports
     return BounceEffect(to=sender, server=server, failures=tuple(failures)) if failures else None
 
 

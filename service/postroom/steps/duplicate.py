@@ -70,7 +70,7 @@ class DuplicateStep(Step):
             yield Note("not a duplicate: the message lacks a field that `by` names")
             yield Fact(Facts(duplicate=False))
             return
-        space = f"duplicate {view.mailbox} {' '.join(sorted(set(self.by)))}"
+        space = spaces(view.mailbox) + " ".join(sorted(set(self.by)))
         match tools.memory.reserve(space, key, view.key, self.period):
             case Reservation.KNOWN:
                 yield Fact(Facts(duplicate=True))
@@ -89,6 +89,11 @@ class DuplicateStep(Step):
         if not all(values):
             return None
         return hashlib.sha256(json.dumps(values).encode()).hexdigest()
+
+
+def spaces(mailbox: str) -> str:
+    """How those of the memory begin that hold messages of the mailbox."""
+    return f"duplicate {mailbox} "
 
 
 def _value(message: Message, name: By) -> str:

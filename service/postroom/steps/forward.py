@@ -37,6 +37,7 @@ class ForwardEffect(Effect):
 
     to: str
     server: str
+    reports: str = ""  # the server for a report to the sender; empty: the same
     mode: Mode = "redirect"
     sender: str = ""  # of the envelope, before it is rewritten; "" is `<>`
     from_: str = ""
@@ -141,6 +142,11 @@ class ForwardStep(Step):
         default=(), description="Globs over addresses; recipients that come from a message must match one."
     )
     server: str = Field(default="", description="One of `servers`; default: `defaults.server`.")
+    reports: str = Field(
+        default="",
+        description="One of `servers`, for reports to senders of what nobody could deliver or keep; default: "
+        "`defaults.server`, else `server`.",
+    )
     mode: Mode = Field(default="redirect", description="As it is, attached, or readable in a message of ours.")
     from_: Annotated[str, AfterValidator(_address)] = Field(
         default="",
@@ -168,6 +174,8 @@ class ForwardStep(Step):
 
     def names(self) -> Iterator[Reference]:
         yield Reference("server", self.server)
+        if self.reports:
+            yield Reference("server", self.reports)
         if self.arc:
             yield Reference("setting", "arc")
 
@@ -187,6 +195,7 @@ class ForwardStep(Step):
             yield ForwardEffect(
                 to=recipient,
                 server=self.server,
+                reports=self.reports,
                 mode="attach" if way == "attach" else self.mode,
                 sender=sender,
                 from_=self.from_,

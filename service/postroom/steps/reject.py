@@ -20,7 +20,7 @@ class RejectEffect(Effect):
 
     code: str
     text: str
-    server: str = ""  # for a report to the sender
+    reports: str = ""  # the server for a report to the sender
 
     @property
     def target(self) -> str:
@@ -57,14 +57,14 @@ class RejectStep(Step):
         default="5.7.1", pattern=r"^5\.[0-9]{1,3}\.[0-9]{1,3}$", description="Enhanced status code (RFC 3463)."
     )
 
-    server: str = Field(
-        default="", description="One of `servers`, that a report goes out through; default: `defaults.server`, if any."
+    reports: str = Field(
+        default="", description="One of `servers`, for a report to the sender; default: `defaults.server`, if any."
     )
 
     def names(self) -> Iterator[Reference]:
-        if self.server:
-            yield Reference("server", self.server)
+        if self.reports:
+            yield Reference("server", self.reports)
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:
         text = self.text.render(view, tools).encode("ascii", "replace").decode("ascii")
-        yield RejectEffect(code=self.code, text=text[:400], server=self.server)
+        yield RejectEffect(code=self.code, text=text[:400], reports=self.reports)

@@ -13,6 +13,7 @@ from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import HeaderTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import Facts, Spam, View
+from postroom.steps.origin import written_on_top
 from postroom.steps.scanning import asking
 from postroom.steps.subject import changed
 from postroom.steps.upstream import ACTIONS, upstream
@@ -101,7 +102,7 @@ class SpamStep(Step):
         """What the scanner says, and a remark. Raises Temporary."""
         match self.scanner:
             case "headers":
-                spam = upstream(view.message.headers, tools.trust.hosts)
+                spam = upstream(written_on_top(view.message, view.prefix, tools.trust))
                 return spam, "" if spam else "spam is unknown: no field above the trust line tells"
             case "bayes":
                 with asking("bayes", tools):

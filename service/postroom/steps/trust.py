@@ -22,6 +22,8 @@ _IP: Final = (
     r"|(?<![\w.:])([0-9A-F]{0,4}(?::[0-9A-F]{0,4}){2,7}(?:\.\d{1,3}){0,3})(?![\w.:])"
 )
 _SEEN: Final = re.compile(rf"(?:^\s*([\w.-]{{1,255}})\s+)?(?:{_IP})", re.IGNORECASE)
+# As our listener writes it; what stands behind comes from its client.
+_LMTP: Final = re.compile(r"\s*from \S+ \([^()]*\) by \S+ with (?:UTF8)?LMTP[SA]* id ")
 # What a host may write between its own Received field and what it got.
 _BELOW: Final = frozenset(("authentication-results", "received-spf", "dkim-filter", "dmarc-filter"))
 # What the peer called itself, as Exim (`helo=`) and qmail (`HELO `) write it into the comment.
@@ -77,6 +79,13 @@ def trusted(headers: Iterable[Header], named: tuple[str, ...], *, below: bool = 
             return believed + tuple(takewhile(_is_trace, rest)) if below else believed
         since, first = [header], False
     return believed
+
+
+def is_from_outside(ours: tuple[Header, ...], named: tuple[str, ...]) -> bool:
+    """Whether a stranger handed the message to our own listener, which wrote the fields `ours`: over SMTP, and neither
+    from this machine nor from one of the hosts `named`. LMTP is spoken within a site only (RFC 2033 §1)."""
+    local = any(_LMTP.match(written(header)) for header in ours if header.name.lower() == "received")
+    return not local and client(ours, (*named, *hosts_of(ours))) is not None
 
 
 def client(headers: Iterable[Header], named: tuple[str, ...]) -> Client | None:

@@ -6,7 +6,7 @@ from typing import Final, Literal
 
 from postroom.message import Header
 from postroom.pipeline.view import Spam
-from postroom.steps.trust import trusted, written
+from postroom.steps.trust import written
 
 Verdict = Literal["spam", "ham", "unsure"]
 
@@ -33,10 +33,10 @@ ACTIONS: Final[Mapping[str, Verdict]] = {
 }
 
 
-def upstream(headers: Iterable[Header], hosts: tuple[str, ...]) -> Spam | None:
+def upstream(believed: Iterable[Header]) -> Spam | None:
     """What trusted fields say, of several fields of a name the topmost; None where they say nothing."""
     fields: dict[str, str] = {}
-    for header in trusted(headers, hosts):
+    for header in believed:
         fields.setdefault(header.name.lower(), written(header))
     for read in (_spamassassin, _rspamd, _microsoft):
         spam = read(fields)

@@ -20,10 +20,10 @@ def vouched(letter: Letter, sender: str, tools: Tools) -> bool:
     domain = _ascii(sender.rpartition("@")[2].lower())
     if any(_speaks(one, domain) for one in _found(letter, tools)):
         return True
-    asked = [one for one in _asked(letter, sender, tools) if _speaks(one.domain, domain)]
-    if any(one.result == "pass" for one in asked):
+    asked = [one.result for one in _asked(letter, sender, domain, tools)]
+    if "pass" in asked:
         return True
-    if any(one.result == "temperror" for one in asked):
+    if "temperror" in asked:
         raise Temporary("the DNS does not say whether the sender is who it says")
     return False
 
@@ -35,13 +35,17 @@ def _found(letter: Letter, tools: Tools) -> Iterator[str]:
     return results.senders(believed, hosts(tools.trust.authserv_id))
 
 
-def _asked(letter: Letter, sender: str, tools: Tools) -> Iterator[Verdict]:
-    resolver = Bounded(tools.resolver())
-    for _, one in dkim.verify(Signed(letter.message, resolver), resolver, letter.received):
-        yield one
+def _asked(letter: Letter, sender: str, domain: str, tools: Tools) -> Iterator[Verdict]:
+    """What is found now that speaks for the domain. Each method has its own bounds."""
+    resolver = tools.resolver()
+    bounded = Bounded(resolver)
+    signed = Signed(letter.message, bounded)
+    for _, one in dkim.verify(signed, bounded, letter.received, lambda named: _speaks(named, domain)):
+        if _speaks(one.domain, domain):
+            yield one
     came = origin(letter.message, letter.prefix, sender, tools.trust)
     if came.address:
-        yield spf.check(came.address, came.helo, sender, resolver)
+        yield spf.check(came.address, came.helo, sender, Bounded(resolver))
 
 
 def _speaks(one: str, domain: str) -> bool:

@@ -103,13 +103,15 @@ class Performer:
         job.plan = job.plan.model_copy(update={"settlement": job.plan.settlement.model_copy(update={"place": "kept"})})
         if effect is None:
             return
-        ordinal = places[0].record.ordinal if places else len(job.tasks)
+        # A place that failed itself stays in the ledger, so that a person finds it.
+        failed = [task for task in places if task.state is EffectState.DEAD]
+        ordinal = places[0].record.ordinal if places and not failed else _behind(job.tasks)
         # A report is about the message as it came, which its sender may have signed.
         edits = 0 if effect.word == "bounce" else len(job.plan.edits)
         made = keep(effect, message=job.claim.row.key, ordinal=ordinal, edits=edits)
         task = Task(record=record(made), effect=effect)
         job.keep = task.record
-        job.tasks = [each for each in job.tasks if not each.record.place] + [task]
+        job.tasks = [*(each for each in job.tasks if not each.record.place), *failed, task]
         if not effect.repeatable:  # it has to be in the ledger before it begins
             self.ledger.report([Report(claim=job.claim, outcomes=tuple(job.outcomes), keep=job.keep, release=False)])
             job.outcomes.clear()
@@ -212,3 +214,8 @@ class Performer:
 
     def report(self, jobs: Sequence[Job]) -> None:
         self.ledger.report([job.report(settle=job.settled) for job in jobs])
+
+
+def _behind(tasks: Sequence[Task]) -> int:
+    """An ordinal that none of them has."""
+    return 1 + max((task.record.ordinal for task in tasks), default=-1)

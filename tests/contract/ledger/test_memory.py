@@ -2,6 +2,7 @@
 clock."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -65,3 +66,26 @@ def test_retention_removes_only_memories_that_expired(ledger: Ledger) -> None:
     until(lambda: not ledger.recall("s", "old"))
     ledger.retain(Retention(settled=None))
     assert ledger.recall("s", "new")
+
+
+def test_reservations_of_messages_that_never_were_recorded_are_released(ledger: Ledger, clerk: Any) -> None:
+    """Of this mailbox, in these spaces: another process may be planning for another one."""
+    [number] = clerk.receive()
+    row = clerk.row(number)
+    ledger.reserve("seen m x", "kept", row.key, DAY)
+    for space in ("seen m x", "seen m y", "seen mm x", "other m x"):
+        ledger.reserve(space, "ghost", f"a message of {space}", DAY)
+    ledger.remember("seen m x", "known", "a message that is gone", DAY)
+    ledger.release_ghosts(row.mailbox, "seen m ")
+    found = {
+        space: ledger.reserve(space, "ghost", "new", DAY)
+        for space in ("seen m x", "seen m y", "seen mm x", "other m x")
+    }
+    assert found == {
+        "seen m x": Reservation.FREE,
+        "seen m y": Reservation.FREE,
+        "seen mm x": Reservation.HELD,
+        "other m x": Reservation.HELD,
+    }
+    assert ledger.reserve("seen m x", "kept", "new", DAY) == Reservation.HELD
+    assert ledger.recall("seen m x", "known")

@@ -54,3 +54,26 @@ def test_secrets_of_pipelines_servers_and_keys_are_looked_for_too(site: "Site") 
         "srs.secret-file",
         "arc.key-file",
     ]
+
+
+@pytest.mark.parametrize(
+    ("step", "told"),
+    [
+        (
+            "{exec: [/nowhere/ticket, --new]}",
+            ["main.yaml:1:24: rules[0].do.exec.command[0]: there is no program /nowhere/ticket"],
+        ),
+        (
+            "{script: {name: s, command: [no-such-program]}}",
+            ["main.yaml:1:52: rules[0].do.script.command[0]: there is no program no-such-program"],
+        ),
+        ("{exec: [/bin/sh, -c, exit]}", []),
+        ("{exec: ['/opt/{{ mailbox }}/run']}", []),
+    ],
+    ids=["a path", "a name", "one that is there", "one that a value makes"],
+)
+def test_a_program_that_cannot_be_started_is_worth_a_note(site: "Site", step: str, told: list[str]) -> None:
+    found = site.write(ACCOUNT.replace("password-file: secret", "password: x"))
+    found = site.pipeline("main", f"rules: [{{name: a, do: {step}}}]").review()
+    assert found.problems == ()
+    assert [str(one).partition(" that this user")[0].rpartition("/pipelines/")[2] for one in found.notes] == told

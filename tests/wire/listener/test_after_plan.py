@@ -12,7 +12,7 @@ from postroom import testing
 from postroom.app import home
 from postroom.errors import Temporary
 from postroom.foresight import Foresight
-from postroom.ledger import Lease, Owner, State
+from postroom.ledger import Arrival, Lease, Owner, State
 from postroom.logs import StandardError
 from postroom.settings import load_pipeline
 from postroom.settings.model import Retry
@@ -175,6 +175,15 @@ def test_planning_that_takes_too_long_is_451_and_no_row(planning, desk) -> None:
     assert said(post, b"Subject: once x\r\n\r\nx")[0].startswith(b"451 ")
     assert time.monotonic() - began < 1.9
     assert desk.rows() == []
+
+
+def test_what_a_process_that_died_had_reserved_holds_up_nobody(planning, desk, tmp_path) -> None:
+    post, store = planning(), str(tmp_path / "mail")
+    arrival = Arrival(source_key="1/1", pipeline="quickstart", received=datetime.now(UTC), content=ONCE, store=store)
+    desk.foresight.look(desk.mailbox, arrival)
+    # In that process it would have been given back, or stored with its message.
+    assert said(post, ONCE)[0].startswith(b"451 ")
+    assert said(planning(), ONCE)[0].startswith(b"250 ")
 
 
 # A message that crashes its planning: a bug of ours, which a client must not meet for days.

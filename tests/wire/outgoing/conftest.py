@@ -129,8 +129,14 @@ def do() -> object:
 
 
 @pytest.fixture
-def relay(tmp_path: Path, server: Smtp, dns: Dns, do: object) -> Iterator[Relay]:
-    with relaying(tmp_path, server, dns, do) as made:
+def inside() -> Iterator[Smtp]:
+    with serving_smtp(lmtp=True) as made:
+        yield made
+
+
+@pytest.fixture
+def relay(tmp_path: Path, server: Smtp, inside: Smtp, dns: Dns, do: object) -> Iterator[Relay]:
+    with relaying(tmp_path, server, inside, dns, do) as made:
         yield made
 
 

@@ -49,8 +49,8 @@ class Relay:
 
 
 @contextlib.contextmanager
-def relaying(root: Path, server: Smtp, dns: Dns, do: object) -> Iterator[Relay]:
-    """`do`: what its only rule does."""
+def relaying(root: Path, server: Smtp, inside: Smtp, dns: Dns, do: object) -> Iterator[Relay]:
+    """`do`: what its only rule does. `inside`: a server of LMTP beside the one for everybody."""
     (root / "pipelines").mkdir()
     rules = {"rules": [{"name": "all", "do": do}]}
     (root / "pipelines" / "main.yaml").write_text(yaml.safe_dump(rules))
@@ -60,7 +60,10 @@ def relaying(root: Path, server: Smtp, dns: Dns, do: object) -> Iterator[Relay]:
         "pipelines": "pipelines",
         "host": "relay.example",
         "mailboxes": {"in": mailbox},
-        "servers": {"relay": {"url": f"smtp://127.0.0.1:{server.port}", "tls": "off"}},
+        "servers": {
+            "relay": {"url": f"smtp://127.0.0.1:{server.port}", "tls": "off"},
+            "inside": {"url": f"lmtp://127.0.0.1:{inside.port}", "tls": "off"},
+        },
         "defaults": {"server": "relay"},
         "resolver": {"servers": [f"127.0.0.1:{dns.port}"], "timeout": "2s"},
         "trust": {"hosts": ["mx.relay.example", "10.0.0.2"], "authserv-id": ["relay.example"]},

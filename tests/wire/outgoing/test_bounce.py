@@ -74,6 +74,17 @@ def test_a_signature_counts_that_our_own_rules_broke(
     assert b"\r\nSubject: Sunday\r\n" in bounce.content
 
 
+@pytest.mark.parametrize("do", [[{"forward": {"to": "bob@example.net", "server": "inside"}}, "discard"]])
+def test_a_report_goes_out_through_the_server_for_mail_to_strangers(
+    relay: Relay, server: Smtp, inside: Smtp, signed: Callable[[bytes], bytes]
+) -> None:
+    """The one that failed may be the LMTP server of our own users."""
+    refuse(inside)
+    assert relay.take(signed(MESSAGE)) == "dead"
+    assert [one.recipients for one in server.received] == [[SENDER]]
+    assert inside.received == []
+
+
 @pytest.mark.parametrize("do", [[{"reject": {"text": "no {{ subject }} here", "code": "5.7.7"}}]])
 def test_a_rejection_that_nobody_heard_is_reported(
     relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]

@@ -14,7 +14,7 @@ from postroom.sources.imap.names import Naming, quoted
 from postroom.sources.imap.protocol import ALLOWANCE, Protocol, Running
 from postroom.sources.imap.responses import Data, Reply, Status
 from postroom.sources.imap.signal import Signal
-from postroom.sources.losses import Lost
+from postroom.sources.losses import Lost, greeting
 
 # A command whose answer keeps trickling in may take this many times the timeout.
 PATIENCE = 10
@@ -141,10 +141,11 @@ class Imap:
 
     async def _begin(self, account: ImapMailbox) -> None:
         assert self._protocol.greeting is not None
-        greeting = await Exchange(self._protocol, self._protocol.greeting, self._timeout).reply()
+        with greeting(encrypted=account.is_encrypted):
+            greeted = await Exchange(self._protocol, self._protocol.greeting, self._timeout).reply()
         self._protocol.greeting = None
-        self._learn(greeting)
-        is_known = greeting.status.verdict == "PREAUTH"
+        self._learn(greeted)
+        is_known = greeted.status.verdict == "PREAUTH"
         if not account.is_encrypted and account.tls != "off":
             await self._encrypt(account, is_known)
         if not is_known:

@@ -7,7 +7,7 @@ from typing import Self
 
 from postroom.errors import Permanent, Temporary
 from postroom.settings.mailboxes import Pop3Mailbox
-from postroom.sources.losses import Lost, readable
+from postroom.sources.losses import Lost, greeting, readable
 from postroom.sources.pop3.wire import Wire
 
 LONGEST_LISTING = 1 << 26  # octets
@@ -56,7 +56,8 @@ class Client:
         """Connected, encrypted as the settings ask, not logged in. Raises Permanent where the server cannot encrypt."""
         client = cls(await Wire.connected(account))
         try:
-            await client.reply()
+            with greeting(encrypted=account.is_encrypted):
+                await client.reply()
             if not account.is_encrypted and account.tls != "off":
                 await client._begin_tls(account)
             await client.ask_capabilities()
