@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Final, get_args
 
-from postroom.authentication.hosts import Hosts
+from postroom.pipeline.hosts import Hosts
 from postroom.pipeline.view import Auth, AuthResult
 
 FIELDS: Final = frozenset(("authentication-results", "arc-authentication-results"))

@@ -6,8 +6,8 @@ from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
-from postroom.authentication.hosts import check as check_host
 from postroom.model import Model
+from postroom.pipeline.hosts import check as check_host
 from postroom.settings.spelling import SETTINGS
 from postroom.units import Duration, Size
 

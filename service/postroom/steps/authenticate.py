@@ -6,8 +6,8 @@ from typing import ClassVar, Literal
 from pydantic import Field
 
 from postroom.authentication import results
-from postroom.authentication.hosts import hosts
 from postroom.errors import Temporary
+from postroom.pipeline.hosts import hosts
 from postroom.pipeline.outcome import Fact, Note, Outcome
 from postroom.pipeline.resolving import Resolver
 from postroom.pipeline.step import Kind, Step

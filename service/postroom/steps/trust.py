@@ -12,8 +12,8 @@ from ipaddress import ip_address
 from itertools import takewhile
 from typing import Final
 
-from postroom.authentication.hosts import Hosts, hosts
 from postroom.message import Header
+from postroom.pipeline.hosts import Hosts, hosts
 
 LONGEST: Final = 4096  # octets; no host of ours writes a longer Received field
 # In brackets, or bare, as Microsoft and qmail write it.

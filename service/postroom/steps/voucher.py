@@ -4,10 +4,10 @@ from collections.abc import Iterator
 
 from postroom.authentication import dkim, dmarc, results, spf
 from postroom.authentication.bounds import Bounded
-from postroom.authentication.hosts import hosts
 from postroom.authentication.signed import Signed
 from postroom.authentication.verdict import Verdict
 from postroom.errors import Temporary
+from postroom.pipeline.hosts import hosts
 from postroom.pipeline.outcome import Letter
 from postroom.pipeline.tools import Tools
 from postroom.steps.origin import origin, written_on_top
