@@ -14,6 +14,7 @@ from postroom.settings import Settings, find, load, load_pipelines
 Stamps = Mapping[Path, tuple[int, int, int]]
 """How files were: inode, time of the last change, size."""
 
+READINGS = 3  # at most, of files that somebody writes meanwhile
 # A change of these takes a restart.
 _FIXED = tuple(name for name in Settings.model_fields if name not in ("mailboxes", "pipelines", "defaults"))
 
@@ -48,6 +49,10 @@ class Config:
         periods = self.settings.retention
         return Retention(settled=periods.settled, dead=periods.dead, identities=listing, fading=fading)
 
+    def look(self) -> Stamps:
+        """How the files are now."""
+        return stamps(self.settings.file, *self.settings.pipelines.glob("*.yaml"))
+
     def fixed_in(self, other: "Config") -> list[str]:
         """What the other has changed and a running service cannot follow."""
         return [name for name in _FIXED if getattr(self.settings, name) != getattr(other.settings, name)]
@@ -60,7 +65,15 @@ class Config:
 
 
 def read(path: Path | None) -> Config:
-    """Settings and all pipelines of their mailboxes. Raises Misconfigured."""
+    """Settings and all pipelines of their mailboxes, as whole files. Raises Misconfigured."""
+    for _ in range(READINGS - 1):
+        config = _read(path)
+        if config.look() == config.seen:
+            return config
+    return _read(path)  # it is a later reading's business
+
+
+def _read(path: Path | None) -> Config:
     file = path or find()
     # Looked at before they are read: a change in between is one that is still to be noticed.
     seen = stamps(file)

@@ -4,12 +4,13 @@ know. What stands in them is used whole, or not at all."""
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import Executor
+from contextlib import suppress
 from pathlib import Path
 
 from postroom.errors import Misconfigured, PostroomError
 from postroom.logs import Log
 from postroom.metrics.prometheus import Metrics
-from postroom.service.config import Config, Stamps, read, stamps
+from postroom.service.config import Config, Stamps, read
 from postroom.systemd import Manager
 
 MOMENT = 2.0  # seconds that files which are being written have to stay the same
@@ -47,7 +48,8 @@ class Files:
         if reason not in self._told:
             self._told.add(reason)
             self._log.warning("config.outdated", reason=reason)
-        self._loop.call_soon_threadsafe(self._doubted.set)
+        with suppress(RuntimeError):  # the loop is closed: nothing is read anew any more
+            self._loop.call_soon_threadsafe(self._doubted.set)
 
     async def follow(self, *, always: bool) -> None:
         """Read them anew where they have changed, until cancelled. `always`: look for it all the time; else only when
@@ -79,10 +81,7 @@ class Files:
         return await self._look() == seen
 
     async def _look(self) -> Stamps:
-        settings = self.current.settings
-        return await self._loop.run_in_executor(
-            self._calls, lambda: stamps(settings.file, *settings.pipelines.glob("*.yaml"))
-        )
+        return await self._loop.run_in_executor(self._calls, self.current.look)
 
     async def _reloaded(self) -> bool:
         self._seen = await self._look()

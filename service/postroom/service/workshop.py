@@ -46,6 +46,7 @@ class Workshop:
         settings, state = config.settings, config.settings.state_of()
         self._log, self._metrics = log, metrics
         self._rung, self._told = rung, worked
+        self._alone = settings.queue.url == "memory://"
         self.owner = Owner.current()
         self.secrets = secrets_of(settings, state)
         self.ledger: Ledger = stack.enter_context(open_ledger(settings, state))
@@ -99,7 +100,7 @@ class Workshop:
             leaving=config.offered,
             backlog=self.broker.queued,
             batch=settings.queue.batch,
-            volatile=settings.queue.url == "memory://",
+            volatile=self._alone,
         )
         self._consumer = queue.Consumer(app, settings.queue) if works else None
         self.works = works
@@ -128,7 +129,8 @@ class Workshop:
 
     def _ring(self, ids: Sequence[int]) -> None:
         self._bell.ring(ids)
-        self._rung()
+        if not self._alone:  # else its own worker says what it has done
+            self._rung()
 
     def _worked(self, mailboxes: Collection[str]) -> None:
         self._bell.answered()
