@@ -1,6 +1,7 @@
 """IMAP as a source, at its real desk, against Dovecot: with all that it can, and with nothing but IMAP4rev1."""
 
 import asyncio
+import hashlib
 import random
 import re
 from datetime import UTC, datetime
@@ -9,12 +10,14 @@ from pathlib import Path
 import pytest
 
 from postroom.ledger import State
+from postroom.sources.imap import markers
 from postroom.sources.imap.backfill import Backfill, Progress
 from servers import accounts
 from servers.dovecot import Dovecot
 from wire.sites import site
 
 MOVE = "rules: [{name: all, do: [{move: Done}]}]"
+CHANGED = b"Subject: [x] hello\r\n\r\nhello\r\n"  # a message of ours, whatever it was made of
 DISCARD = "rules: [{name: all, do: [discard]}]"
 
 
@@ -416,12 +419,33 @@ async def test_a_rewrite_whose_answer_was_lost_is_not_done_twice(server: Dovecot
         async with here.watching():
             await here.until(lambda: len(here.rows(State.RECEIVED)) == 1)
         here.work_off()
+        ours = markers.line(here.desk, here.rows()[0].key, hashlib.sha256(CHANGED).hexdigest()) + CHANGED
         with server.client(user) as client:
             client.create("Done")
-            client.append("Done", "", "", f"X-Postroom-Id: {here.rows()[0].key}.{'0' * 64}\r\n\r\n".encode())
+            client.append("Done", "", "", ours)
         async with here.watching():
             await here.until(lambda: here.ends() == ["moved"])
     assert len(uids(server, user, "Done")) == 1
+
+
+async def test_a_strangers_message_that_bears_our_mark_stands_for_no_rewrite(
+    server: Dovecot, user: str, tmp_path: Path
+) -> None:
+    server.append(user, letter(1))
+    rules = 'rules: [{name: all, do: [{subject: {prefix: "[x] "}}, {move: Done}]}]'
+    account = accounts.plain(server.imap, user, start="all", rewrite=True)
+    async with site(tmp_path, account, rules) as here:
+        here.works = False
+        async with here.watching():
+            await here.until(lambda: len(here.rows(State.RECEIVED)) == 1)
+        here.work_off()
+        ours = markers.line(here.desk, here.rows()[0].key, hashlib.sha256(CHANGED).hexdigest())
+        with server.client(user) as client:
+            client.create("Done")
+            client.append("Done", "", "", ours + b"Subject: another\r\n\r\nforged\r\n")
+        async with here.watching():
+            await here.until(lambda: here.ends() == ["moved"])
+    assert len(uids(server, user, "Done")) == 2
 
 
 # UIDVALIDITY

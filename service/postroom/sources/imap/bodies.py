@@ -120,19 +120,20 @@ async def digests(imap: Imap, messages: Mapping[int, int]) -> dict[int, str]:
                 reply = await imap.call("UID", "FETCH", text, "(UID BODY.PEEK[])", allowance=allowance)
                 told = fetched(reply.require().data)
                 found |= {uid: hashlib.sha256(one.body).hexdigest() for uid, one in told.items() if one.body}
-        elif digest := await _digest(imap, group[0].uid):
-            found[group[0].uid] = digest
+        elif witness := await witnessed(imap, group[0].uid):
+            found[group[0].uid] = witness.sha256
     return found
 
 
-async def _digest(imap: Imap, uid: int) -> str | None:
-    digest, at = hashlib.sha256(), 0
+async def witnessed(imap: Imap, uid: int) -> Witness | None:
+    """One message, seen piece by piece, of which nothing is kept; None where there is none."""
+    witness, at = Witness(), 0
     while piece := await _range(imap, uid, at):
-        digest.update(piece)
+        witness.see(piece)
         at += len(piece)
         if len(piece) < RANGE:
             break
-    return digest.hexdigest() if at else None
+    return witness if at else None
 
 
 async def _range(imap: Imap, uid: int, start: int) -> bytes:

@@ -36,7 +36,7 @@ class Rewriter:
 
     async def _earlier(self, job: Job, folder: str) -> Landed | None:
         async with self.selected.away():
-            return (await seeking.marked(self.selected.imap, folder, [job])).get(job.uid)
+            return (await seeking.marked(self.selected.imap, folder, [job], self.desk)).get(job.uid)
 
     async def _append(self, job: Job, folder: str) -> Landed:
         imap = self.selected.imap

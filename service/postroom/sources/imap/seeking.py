@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Collection
 
+from postroom.sources import Desk
 from postroom.sources.imap import bodies
 from postroom.sources.imap.connection import Imap
 from postroom.sources.imap.fetched import fetched
@@ -14,6 +15,7 @@ from postroom.sources.imap.signal import Signal
 
 # An earlier try was not long ago: its copies are among the newest of the folder.
 RECENT = 5_000
+CANDIDATES = 20  # messages with the same mark that are looked at, newest first
 
 
 async def copies(imap: Imap, folder: str, jobs: Collection[Job]) -> dict[int, Landed]:
@@ -35,14 +37,21 @@ async def copies(imap: Imap, folder: str, jobs: Collection[Job]) -> dict[int, La
     }
 
 
-async def marked(imap: Imap, folder: str, jobs: Collection[Job]) -> dict[int, Landed]:
-    """By UID of the original: where its changed message lies in the folder. Leaves that folder selected."""
+async def marked(imap: Imap, folder: str, jobs: Collection[Job], desk: Desk) -> dict[int, Landed]:
+    """By UID of the original: where its changed message lies in the folder. Leaves that folder selected.
+
+    A stranger can write such a field, too, so that it is believed only as far as our signature covers the message.
+    """
     there = await Selected.open(imap, folder, Signal(), examine=True)
     found: dict[int, Landed] = {}
     for job in jobs:
         reply = await imap.call("UID", "SEARCH", "HEADER", FIELD, quoted(job.work.identity))
-        uids = [value for data in reply.require().named("SEARCH") for value in data.values()]
-        newest = max((int(uid) for uid in uids if isinstance(uid, bytes) and uid.isdigit()), default=None)
-        if newest is not None:
-            found[job.uid] = Landed(there.validity, newest)
+        values = [value for data in reply.require().named("SEARCH") for value in data.values()]
+        uids = sorted((int(uid) for uid in values if isinstance(uid, bytes) and uid.isdigit()), reverse=True)
+        for uid in uids[:CANDIDATES]:
+            witness = await bodies.witnessed(imap, uid)
+            marker = None if witness is None else witness.marker
+            if marker is not None and marker.name == job.work.identity and marker.is_ours(desk):
+                found[job.uid] = Landed(there.validity, uid)
+                break
     return found

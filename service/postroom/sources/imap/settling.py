@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 
 from postroom.errors import PostroomError
 from postroom.ledger.rows import Waiting
@@ -129,7 +130,7 @@ class Settler:
     async def _earlier(self, folder: str, jobs: Sequence[Job], *, edited: bool) -> Mapping[int, Landed]:
         """Where an earlier try has put them; noted as ours."""
         found: Mapping[int, Landed] = {}
-        seek = seeking.marked if edited else seeking.copies
+        seek = partial(seeking.marked, desk=self.desk) if edited else seeking.copies
         try:
             name = await self.targets.find(folder, create=False)
             async with self.selected.away():
