@@ -160,7 +160,7 @@ def test_what_is_done_cannot_be_started_again(ledger: Ledger, clerk: Any) -> Non
         ledger.started(claim, "a")
 
 
-def test_an_effect_whose_worker_died_comes_back_uncertain(ledger: Ledger, clerk: Any, eventually: Any) -> None:
+def test_an_effect_whose_worker_died_comes_back_uncertain(ledger: Ledger, clerk: Any) -> None:
     claim = clerk.planned(clerk.effect("a", repeatable=False))
     ledger.started(claim, "a")
     assert ledger.renew([claim], timedelta()) == (claim,)
