@@ -22,8 +22,8 @@ from postroom.metrics import Ring
 from postroom.settings.model import Queue
 
 POLLING = 0.01  # seconds between looks into kombu's memory transport, whose own habit is one second
-SIDE_BY_SIDE = 2  # groups that are worked on at a time while they are quick: more threads get in each other's way
-PATIENCE = 0.1  # seconds that a slow group holds up the next
+MANY = 25  # messages that are worth another thread, while one is busy; more threads get in each other's way
+PATIENCE = 0.1  # seconds that busy threads hold up the next group
 VISIBILITY = 900
 START_SECONDS = 30
 TASKS = PROCESS, PERFORM = "process", "perform"
@@ -154,14 +154,14 @@ class Bell:
                 if not self._waiting:
                     return
                 # Meanwhile a larger group gathers: many messages together cost workers little more than one.
-                self._changed.wait_for(lambda: self._open < SIDE_BY_SIDE, PATIENCE)
+                self._changed.wait_for(lambda: self._open < 1 + (len(self._waiting) >= MANY), PATIENCE)
                 ids, self._waiting = self._waiting[: self._settings.batch], self._waiting[self._settings.batch :]
             sent = self._send(PROCESS, ids, "new")
             with self._changed:
                 # Others may answer it, and tell nobody here; more than are worked on at once do not count.
                 self._open = min(self._open + sent, self._settings.threads)
             # One alone, when all is quiet, is not kept waiting by it.
-            time.sleep(POLLING)
+            time.sleep(POLLING * (1 + 2 * self._open))
 
     def _send(self, task: str, ids: Sequence[int], reason: Ring) -> bool:
         name = f"{self._settings.name}.{task}"
