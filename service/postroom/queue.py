@@ -22,6 +22,7 @@ from postroom.metrics import Ring
 from postroom.settings.model import Queue
 
 POLLING = 0.01  # seconds between looks into kombu's memory transport, whose own habit is one second
+EMBEDDED = "memory://"
 MANY = 25  # messages that are worth another thread, while one is busy; more threads get in each other's way
 PATIENCE = 0.1  # seconds that busy threads hold up the next group
 VISIBILITY = 900
@@ -70,7 +71,7 @@ def _named(name: str) -> Any:
 
 def broker_url(settings: Queue) -> str:
     """With its password, which the settings keep apart."""
-    if settings.url == "memory://":
+    if settings.url == EMBEDDED:
         return "memory://localhost"  # kombu warns where there is no host
     secret = settings.secret()
     url = settings.url.replace("redis+socket://", "socket://", 1)
@@ -85,7 +86,7 @@ def broker_url(settings: Queue) -> str:
 
 def transport_options(settings: Queue) -> dict[str, Any]:
     """Of kombu. Every client of one Redis must use the same visibility: the shortest wins."""
-    if settings.url == "memory://":
+    if settings.url == EMBEDDED:
         return {"polling_interval": POLLING}
     return {
         "visibility_timeout": VISIBILITY,
@@ -153,8 +154,9 @@ class Bell:
                     self._changed.wait()
                 if not self._waiting:
                     return
-                # Meanwhile a larger group gathers: many messages together cost workers little more than one.
-                self._changed.wait_for(lambda: self._open < 1 + (len(self._waiting) >= MANY), PATIENCE)
+                if self._settings.url == EMBEDDED:  # who answers elsewhere tells nobody here
+                    # A larger group gathers: many messages together cost workers little more than one.
+                    self._changed.wait_for(lambda: self._open < 1 + (len(self._waiting) >= MANY), PATIENCE)
                 ids, self._waiting = self._waiting[: self._settings.batch], self._waiting[self._settings.batch :]
             sent = self._send(PROCESS, ids, "new")
             with self._changed:
@@ -186,7 +188,7 @@ def length(app: Celery, settings: Queue) -> int:
 
 def check_broker(app: Celery, settings: Queue) -> None:
     """Refuse a Redis that throws keys away when memory runs short: tasks would vanish. Raises Permanent, Temporary."""
-    if settings.url == "memory://":
+    if settings.url == EMBEDDED:
         return
     try:
         with app.connection_for_read() as connection:
@@ -257,7 +259,7 @@ class Consumer:
             concurrency=self._settings.threads,
             # The hub that it would use with Redis is one for the whole process, and does not start twice.
             use_eventloop=False,
-            prefetch_multiplier=4 if self._settings.url == "memory://" else 1,
+            prefetch_multiplier=4 if self._settings.url == EMBEDDED else 1,
             loglevel="WARNING",
             without_heartbeat=True,
             without_mingle=True,
