@@ -37,7 +37,7 @@ _TAKE = sql("""
     UPDATE message SET owner = :owner, epoch = epoch + 1, crashes = crashes + 1, lease_until = NOW + :period
     WHERE id IN :ids
 """)
-_CONTENTS = sql("SELECT name, bytes FROM blob WHERE name IN :names AND bytes IS NOT NULL")
+CONTENTS = sql("SELECT name, bytes FROM blob WHERE name IN :names AND bytes IS NOT NULL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _take(connection: Connection, free: Sequence[Found], lease: Lease) -> tuple[
     owner = str(lease.owner)
     connection.run(_TAKE, ids=[found["id"] for found in free], owner=owner, period=span(lease.period))
     names = [found["blob"] for found in free if found["blob"] is not None]
-    contents = {found["name"]: found["bytes"] for found in connection.rows(_CONTENTS, names=names)}
+    contents = {found["name"]: found["bytes"] for found in connection.rows(CONTENTS, names=names)}
     planned = [found["id"] for found in free if found["plan"] is not None]
     effects = _effects(connection, planned) if planned else {}
     return tuple(

@@ -4,7 +4,7 @@ from collections.abc import Collection, Mapping
 from datetime import timedelta
 from typing import Any
 
-from postroom.ledger.claims import HELD, OPEN
+from postroom.ledger.claims import CONTENTS, HELD, OPEN
 from postroom.ledger.columns import clean, indexed, moment
 from postroom.ledger.database import Database
 from postroom.ledger.reading import EFFECT, LISTED, effect_row, row
@@ -18,7 +18,6 @@ _DUE = sql(f"""
     WHERE {OPEN} AND next_try_at <= NOW AND NOT {HELD} AND mailbox NOT IN :leaving
     ORDER BY next_try_at, id LIMIT :limit
 """)
-_CONTENTS = sql("SELECT name, bytes FROM blob WHERE name IN :names AND bytes IS NOT NULL")
 _BLOBS = sql("SELECT name FROM blob WHERE name IN :names")
 _ORIGINS = sql("""
     SELECT effect.key, message.mailbox, message.source_key
@@ -76,7 +75,7 @@ def due(database: Database, limit: int, leaving: Collection[str]) -> tuple[int, 
 def contents(database: Database, names: Collection[str]) -> Mapping[str, bytes]:
     """The bytes of those blobs that lie in the ledger; the others are in the spool."""
     with database.reading() as connection:
-        return {found["name"]: found["bytes"] for found in connection.rows(_CONTENTS, names=names)}
+        return {found["name"]: found["bytes"] for found in connection.rows(CONTENTS, names=names)}
 
 
 def known_blobs(database: Database, names: Collection[str]) -> frozenset[str]:
