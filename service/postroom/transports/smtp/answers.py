@@ -24,12 +24,17 @@ class Answer:
     """One reply, all its lines."""
 
     code: int
-    lines: tuple[str, ...]  # without codes; printable
+    octets: tuple[bytes, ...]  # its lines, with codes
+
+    @property
+    def lines(self) -> tuple[str, ...]:
+        """Without codes; printable."""
+        return tuple(_printable(line[4 if line[3:4] in b" -" else 3 :]) for line in self.octets)
 
     @property
     def enhanced(self) -> str:
         """The enhanced status code, where the server gave one of the same class."""
-        found = _ENHANCED.match(self.lines[0]) if self.lines else None
+        found = _ENHANCED.match(self.lines[0])
         return found[1] if found and found[1][0] == str(self.code)[0] else ""
 
     @property
@@ -38,17 +43,11 @@ class Answer:
         said = " ".join(_ENHANCED.sub("", line, count=1).strip() for line in self.lines)
         return _ADDRESS.sub("…", said)[:LONGEST].strip()
 
-    @property
-    def queue_id(self) -> str:
-        """How the server calls the message that it took; empty where it does not say."""
-        said = self.text
-        found = next(filter(None, (pattern.search(said) for pattern in _QUEUE_IDS)), None)
-        return found[1] if found else ""
-
     def reply(self, phase: str, tls: Tls) -> Reply:
         """About a recipient."""
-        queue_id = self.queue_id if self.code < 300 else ""
-        return Reply(code=self.code, enhanced=self.enhanced, text=self.text, phase=phase, queue_id=queue_id, tls=tls)
+        text = self.text
+        queue_id = _queue_id(text) if self.code < 300 else ""
+        return Reply(code=self.code, enhanced=self.enhanced, text=text, phase=phase, queue_id=queue_id, tls=tls)
 
     def __str__(self) -> str:
         return " ".join(filter(None, (str(self.code), self.enhanced, self.text)))
@@ -56,10 +55,16 @@ class Answer:
 
 def parsed(lines: list[bytes]) -> Answer | None:
     """A whole reply; None where it is none."""
-    codes = {line[:3] for line in lines}
-    if len(codes) != 1 or not all(map(_CODE.match, lines)):
+    code = lines[0][:3]
+    if not _CODE.fullmatch(code) or any(line[:3] != code for line in lines):
         return None
-    return Answer(int(codes.pop()), tuple(_printable(line[4 if line[3:4] in b" -" else 3 :]) for line in lines))
+    return Answer(int(code), tuple(lines))
+
+
+def _queue_id(said: str) -> str:
+    """How the server calls the message that it took; empty where it does not say."""
+    found = next(filter(None, (pattern.search(said) for pattern in _QUEUE_IDS)), None)
+    return found[1] if found else ""
 
 
 def is_last(line: bytes) -> bool:

@@ -73,7 +73,7 @@ def _scram(wire: Wire, scram: Scram) -> Answer:
 
 
 def _challenge(answer: Answer) -> str:
-    text = answer.lines[0] if answer.lines else ""
+    text = answer.lines[0]
     # A 235 may begin with an enhanced status code.
     try:
         return base64.b64decode(text.rpartition(" ")[2], validate=True).decode()
