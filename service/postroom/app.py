@@ -24,7 +24,7 @@ from postroom.servers import Servers, make_resolver
 from postroom.settings import Settings, load, load_pipelines
 from postroom.settings.domains import Arc as ArcLine
 from postroom.settings.domains import Srs as SrsLine
-from postroom.settings.mailboxes import Mailbox, StdinMailbox
+from postroom.settings.mailboxes import ListenerMailbox, Mailbox, StdinMailbox
 from postroom.spool import Blob, Spool, collect_orphans
 from postroom.steps.store import InPlace, Nowhere, Store
 from postroom.transports.files import explained, make_directories
@@ -119,7 +119,8 @@ def standard_input(settings: Settings, wanted: str | None) -> tuple[str, StdinMa
 def home(mailbox: Mailbox, store: str | None, *, passes: bool = False) -> Home:
     """Where keep, move, copy and flag act for a message of that mailbox whose row names this store."""
     if store is not None:
-        return Store(store, passes=passes)
+        new = mailbox.new_ones(store) if isinstance(mailbox, ListenerMailbox) else None
+        return Store(store, passes=passes, new=new)
     if mailbox.settles:
         return InPlace(flags=mailbox.kind == "imap")
     return Nowhere(passes=passes)

@@ -7,7 +7,7 @@ from postroom.errors import Permanent
 from postroom.model import TextSet
 from postroom.pipeline.outcome import Effect, Letter, Receipt
 from postroom.pipeline.tools import Tools
-from postroom.steps.allowance import folders
+from postroom.steps import allowance
 from postroom.transports import maildir
 from postroom.transports.publishing import publish
 
@@ -19,6 +19,7 @@ class StoreEffect(Effect):
     folder: str = ""
     flags: TextSet = frozenset()
     create: bool = True
+    new: int | None = None  # so many stores may be made within an hour, as a recipient's address names this one
 
     @property
     def target(self) -> str:
@@ -26,6 +27,8 @@ class StoreEffect(Effect):
 
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
         root = Path(self.store)
+        if self.new is not None and not root.is_dir():
+            allowance.store(tools.memory, letter.mailbox, letter.key, self.new)
         new = maildir.deliver(
             [letter.prefix, *letter.chunks],
             maildir.folder_path(root, self.folder),
@@ -37,7 +40,7 @@ class StoreEffect(Effect):
             root=root,
             again=letter.again,
             publish=tools.publish or publish,
-            spend=folders(tools.memory, root, letter.key),
+            spend=allowance.folders(tools.memory, root, letter.key),
         )
         return Receipt(detail="delivered", repeated=not new)
 
@@ -61,11 +64,13 @@ class CopyEffect(StoreEffect):
 
 
 class Store:
-    """The home of a mailbox whose messages the worker delivers. `passes`: the caller takes what is kept."""
+    """The home of a mailbox whose messages the worker delivers. `passes`: the caller takes what is kept. `new`: as
+    StoreEffect has it."""
 
-    def __init__(self, path: str, *, passes: bool = False) -> None:
+    def __init__(self, path: str, *, passes: bool = False, new: int | None = None) -> None:
         self._path = path
         self._passes = passes
+        self._new = new
 
     def deliver(
         self, word: Literal["keep", "move", "copy"], folder: str, flags: frozenset[str], *, create: bool
@@ -73,7 +78,7 @@ class Store:
         if word == "keep" and self._passes:
             return None
         kind = {"keep": KeepEffect, "move": MoveEffect, "copy": CopyEffect}[word]
-        return kind(store=self._path, folder=folder, flags=flags, create=create)
+        return kind(store=self._path, folder=folder, flags=flags, create=create, new=self._new)
 
     def holds(self, flag: str) -> bool:
         return maildir.holds(flag)
