@@ -146,7 +146,7 @@ def _credentials(server: RelayServer) -> "Credentials | None":
     if server.name is None:
         return None
     # However many connections come up at once, a program that prints a token runs once.
-    question = Question(server.credential)
+    question = Question(server.credential, fresh=0)
     return Credentials(user=server.name, mechanism=server.auth, secret=lambda: _answered(question))
 
 
