@@ -98,6 +98,57 @@ def test_a_rejection_that_nobody_heard_is_reported(
     assert len(server.received) == 1
 
 
+def test_a_report_that_cannot_be_sent_is_a_dead_letter_that_says_so_and_is_never_reported(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]
+) -> None:
+    server.answers["RCPT"] = "550 5.1.1 nobody"
+    assert relay.take(signed(MESSAGE)) == "dead"
+    assert server.received == []
+    shown = relay.ledger.show(1)
+    assert shown is not None
+    assert [(one.record.word, one.state.value) for one in shown.effects] == [("forward", "dead"), ("bounce", "dead")]
+
+
+@pytest.mark.parametrize("mended", ["RCPT", "RCPT TO:<bob@"], ids=["both", "the recipient"])
+def test_a_message_that_is_delivered_at_last_brings_no_report_of_before(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes], mended: str
+) -> None:
+    server.answers["RCPT"] = "550 5.1.1 nobody"
+    assert relay.take(signed(MESSAGE)) == "dead"
+    if mended == "RCPT":
+        server.answers.clear()
+    server.answers[mended] = "250 ok"
+    assert relay.replay(1) == "settled"
+    assert [one.recipients for one in server.received] == [["bob@example.net"]]
+
+
+def test_a_report_that_could_not_be_sent_is_made_anew_when_the_message_fails_again(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]
+) -> None:
+    server.answers["RCPT"] = "550 5.1.1 nobody"
+    assert relay.take(signed(MESSAGE)) == "dead"
+    server.answers.clear()
+    server.answers["RCPT TO:<bob@"] = "550 5.2.2 full"
+    for _ in range(2):
+        assert relay.replay(1) == "dead"
+        [bounce] = server.received
+        assert b"550 5.2.2 full" in bounce.content
+
+
+def test_a_sender_who_was_told_is_told_again_only_where_the_rules_decide_anew(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]
+) -> None:
+    refuse(server)
+    assert relay.take(signed(MESSAGE)) == "dead"
+    assert relay.replay(1) == "dead"
+    assert [one.recipients for one in server.received] == [[SENDER]]
+    assert relay.replay(1, again=True) == "dead"
+    assert [one.recipients for one in server.received] == [[SENDER], [SENDER]]
+    server.answers.clear()
+    assert relay.replay(1) == "settled"
+    assert [one.recipients for one in server.received] == [[SENDER], [SENDER], ["bob@example.net"]]
+
+
 def test_what_was_delivered_brings_no_report(relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]) -> None:
     assert relay.take(signed(MESSAGE)) == "settled"
     assert [one.recipients for one in server.received] == [["bob@example.net"]]
