@@ -16,6 +16,7 @@ SECRET = "s3cret-of-mine"
         (f"{SECRET} {SECRET}", "… …"),
         (f"unknown: {base64.b64encode(SECRET.encode()).decode()}", "unknown: …"),
         (f"unknown: {base64.b64encode(f'{chr(0)}ann{chr(0)}{SECRET}'.encode()).decode()}!", "unknown: …!"),
+        ("short: AHUAczNjcmV0LW9mLW1pbmU=", "short: …"),  # \0u\0SECRET
         (f"cut off: {SECRET[:-3]}", "cut off: …"),
         (f"cut off: {SECRET[:4]}", "cut off: …"),
         ("535 5.7.8 Username and Password not accepted. See https://support.google.com/mail/?p=BadCredentials",) * 2,
@@ -33,6 +34,11 @@ def test_a_token_that_was_cut_off_anywhere_is_not_told() -> None:
         told = without(token, f"bad token {token}"[:end])
         assert told.startswith("bad token …")
         assert not any(token[at : at + 4] in told for at in range(30))
+
+
+def test_a_short_secret_is_not_told_in_a_response_of_plain() -> None:
+    assert without("geheim", "unknown: AG91dABnZWhlaW0=") == "unknown: …"
+    assert without("geheim", "unknown: Password, username") == "unknown: Password, username"
 
 
 def test_an_empty_secret_takes_nothing_away() -> None:
