@@ -16,7 +16,6 @@ SECRET = "s3cret-of-mine"
         (f"{SECRET} {SECRET}", "… …"),
         (f"unknown: {base64.b64encode(SECRET.encode()).decode()}", "unknown: …"),
         (f"unknown: {base64.b64encode(f'{chr(0)}ann{chr(0)}{SECRET}'.encode()).decode()}!", "unknown: …!"),
-        ("short: AHUAczNjcmV0LW9mLW1pbmU=", "short: …"),  # \0u\0SECRET
         (f"cut off: {SECRET[:-3]}", "cut off: …"),
         (f"cut off: {SECRET[:4]}", "cut off: …"),
         ("535 5.7.8 Username and Password not accepted. See https://support.google.com/mail/?p=BadCredentials",) * 2,

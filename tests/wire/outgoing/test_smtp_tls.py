@@ -109,7 +109,7 @@ def test_a_token_that_expires_in_the_middle_of_a_run_is_fetched_anew_and_nothing
     for _ in range(3):
         assert only(way.send(mail())).verdict == "done"
     assert len(server.logins) == 1
-    server.lost.add("RSET")  # it ends what is logged in with an old token
+    server.lost.add("MAIL")  # it ends what is logged in with an old token
     with pytest.raises(Temporary, match="the login is refused"):
         way.send(mail())
     server.lost.clear()
