@@ -119,11 +119,16 @@ def standard_input(settings: Settings, wanted: str | None) -> tuple[str, StdinMa
 def home(mailbox: Mailbox, store: str | None, *, passes: bool = False) -> Home:
     """Where keep, move, copy and flag act for a message of that mailbox whose row names this store."""
     if store is not None:
-        new = mailbox.new_ones(store) if isinstance(mailbox, ListenerMailbox) else None
-        return Store(store, passes=passes, new=new)
+        return Store(store, passes=passes)
     if mailbox.settles:
         return InPlace(flags=mailbox.kind == "imap")
     return Nowhere(passes=passes)
+
+
+def new_stores(settings: Settings, mailbox: str, store: str) -> int | None:
+    """How many stores may be made for that mailbox within an hour, where a recipient's address names this one."""
+    found = settings.mailboxes.get(mailbox)
+    return found.new_ones(store) if isinstance(found, ListenerMailbox) else None
 
 
 def state_of(settings: Settings, mailbox: str | None) -> Path:
@@ -189,6 +194,7 @@ def make_tools(settings: Settings, state: Path, memory: Storage, *, patience: fl
         arc=LazyArc(settings.arc, settings.host) if settings.arc else None,
         secrets={name: partial(_first, settings, name) for name in settings.secrets},
         addresses={name: mailbox.ours for name, mailbox in settings.mailboxes.items()},
+        new_stores=partial(new_stores, settings),
         scanners=settings.scanning,
         bayes=state / "bayes",
     )

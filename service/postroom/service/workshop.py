@@ -57,6 +57,7 @@ class Workshop:
             replied=metrics.smtp_reply,
             away=Absences(metrics.away, log).away,
             addresses=seats.addresses,
+            new_stores=seats.new_stores,
             answers=False,  # whoever brought a message has heard that it is ours
         )
         keeper = Keeper(self.ledger, log)

@@ -19,7 +19,6 @@ class StoreEffect(Effect):
     folder: str = ""
     flags: TextSet = frozenset()
     create: bool = True
-    new: int | None = None  # so many stores may be made within an hour, as a recipient's address names this one
 
     @property
     def target(self) -> str:
@@ -27,8 +26,9 @@ class StoreEffect(Effect):
 
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
         root = Path(self.store)
-        if self.new is not None and not root.is_dir():
-            allowance.store(tools.memory, letter.mailbox, letter.key, self.new)
+        most = tools.new_stores(letter.mailbox, self.store)
+        if most is not None and not root.is_dir():
+            allowance.store(tools.memory, letter.mailbox, letter.key, most)
         new = maildir.deliver(
             [letter.prefix, *letter.chunks],
             maildir.folder_path(root, self.folder),
@@ -64,13 +64,11 @@ class CopyEffect(StoreEffect):
 
 
 class Store:
-    """The home of a mailbox whose messages the worker delivers. `passes`: the caller takes what is kept. `new`: as
-    StoreEffect has it."""
+    """The home of a mailbox whose messages the worker delivers. `passes`: the caller takes what is kept."""
 
-    def __init__(self, path: str, *, passes: bool = False, new: int | None = None) -> None:
+    def __init__(self, path: str, *, passes: bool = False) -> None:
         self._path = path
         self._passes = passes
-        self._new = new
 
     def deliver(
         self, word: Literal["keep", "move", "copy"], folder: str, flags: frozenset[str], *, create: bool
@@ -78,7 +76,7 @@ class Store:
         if word == "keep" and self._passes:
             return None
         kind = {"keep": KeepEffect, "move": MoveEffect, "copy": CopyEffect}[word]
-        return kind(store=self._path, folder=folder, flags=flags, create=create, new=self._new)
+        return kind(store=self._path, folder=folder, flags=flags, create=create)
 
     def holds(self, flag: str) -> bool:
         return maildir.holds(flag)

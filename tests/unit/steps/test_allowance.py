@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from postroom import steps, testing
-from postroom.app import home
 from postroom.errors import Temporary
 from postroom.pipeline.outcome import Effect
 from postroom.settings.mailboxes import ListenerMailbox
+from postroom.steps.store import Store
 
 WAYS: dict[str, dict[str, Any]] = {
     "extract": {"to": "by/{{ from.local }}/in"},
@@ -52,15 +52,14 @@ def test_a_hundred_directories_are_made_within_an_hour_and_further_ones_wait(tmp
     assert len([*desk.made.iterdir()]) == 101
 
 
-def store(listener: ListenerMailbox, path: Path) -> Effect:
-    effect = home(listener, str(path)).deliver("keep", "", frozenset(), create=True)
+def store(path: Path) -> Effect:
+    effect = Store(str(path)).deliver("keep", "", frozenset(), create=True)
     assert effect is not None
     return steps.effect("keep").model_validate_json(effect.model_dump_json())
 
 
 def test_stores_that_recipients_name_are_made_as_often_within_an_hour_as_the_mailbox_says(tmp_path: Path) -> None:
     now = [testing.NOW]
-    tools = testing.tools(tmp_path, memory=testing.Memory(clock=lambda: now[0]))
     listener = ListenerMailbox.model_validate(
         {
             "url": "lmtp://127.0.0.1:24",
@@ -71,14 +70,16 @@ def test_stores_that_recipients_name_are_made_as_often_within_an_hour_as_the_mai
             "new-stores": 2,
         }
     )
+    memory = testing.Memory(clock=lambda: now[0])
+    tools = testing.tools(tmp_path, memory=memory, new_stores=lambda _, path: listener.new_ones(path))
     for name in ("ann", "eve", "ann"):
-        store(listener, tmp_path / "mail" / name).perform(testing.letter(key=name), tools)
+        store(tmp_path / "mail" / name).perform(testing.letter(key=name), tools)
     with pytest.raises(Temporary, match=r"2 new stores .*`new-stores`") as told:
-        store(listener, tmp_path / "mail/bob").perform(testing.letter(key="bob"), tools)
+        store(tmp_path / "mail/bob").perform(testing.letter(key="bob"), tools)
     assert "bob" not in str(told.value)
     assert not (tmp_path / "mail/bob").exists()
     (tmp_path / "mail/own/new").mkdir(parents=True)
     for path in (tmp_path / "fixed", tmp_path / "mail/own"):
-        store(listener, path).perform(testing.letter(key=path.name), tools)
+        store(path).perform(testing.letter(key=path.name), tools)
     now[0] += timedelta(hours=1)
-    store(listener, tmp_path / "mail/bob").perform(testing.letter(key="bob"), tools)
+    store(tmp_path / "mail/bob").perform(testing.letter(key="bob"), tools)
