@@ -1,5 +1,6 @@
 """Who the server is, and who we are: TLS and login."""
 
+import base64
 import ssl
 import time
 from collections.abc import Callable, Iterator
@@ -98,6 +99,28 @@ def test_logging_in(server: Smtp, mechanism: str, secret: str) -> None:
         with pytest.raises(Temporary, match="refused"):
             way.send(mail())
     assert server.logins == [mechanism.upper()]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        PASSWORD,
+        f"what is {PASSWORD}?",
+        base64.b64encode(PASSWORD.encode()).decode(),
+        base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode(),
+        "x" * 295 + PASSWORD,
+    ],
+    ids=["it alone", "as it is", "in base64", "as PLAIN", "cut off"],
+)
+def test_a_server_that_says_our_password_again_does_not_put_it_into_the_log(server: Smtp, said: str) -> None:
+    server.extensions = ("AUTH PLAIN",)
+    server.answers["AUTH"] = f"535 5.7.8 {said}"
+    with pytest.raises(Temporary, match="the login is refused: 535") as caught:
+        transport(server, credentials=login()).send(mail())
+    told = str(caught.value)
+    assert PASSWORD[:5] not in told
+    assert base64.b64encode(PASSWORD.encode()).decode()[:6] not in told
+    assert base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()[:6] not in told
 
 
 def test_a_token_that_expires_in_the_middle_of_a_run_is_fetched_anew_and_nothing_is_lost(server: Smtp) -> None:
