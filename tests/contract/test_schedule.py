@@ -27,6 +27,7 @@ DEFAULT = [5 * MINUTE, 10 * MINUTE, 20 * MINUTE, 40 * MINUTE, 80 * MINUTE, 160 *
 )
 def test_each_wait_is_longer_up_to_the_longest(retry: Retry, waits: list[timedelta]) -> None:
     assert [delay(retry, tries) for tries in range(8)] == waits
+    assert delay(retry, 10**9) == waits[-1]  # a factor of 3 was too much for a timedelta after four days
 
 
 @pytest.fixture
