@@ -35,8 +35,8 @@ generated: env
 	$(BIN)/python -m postroom.reference --write .
 
 test: env
-	@tests/install-servers postgresql redis-server strace dovecot-imapd dovecot-pop3d dovecot-lmtpd postfix \
-	  libmail-dkim-perl rspamd spamd clamav-daemon
+	@tests/install-servers postgresql redis-server strace dovecot-imapd dovecot-pop3d dovecot-lmtpd \
+	  dovecot-submissiond postfix libmail-dkim-perl rspamd spamd clamav-daemon
 	$(BIN)/pytest -n $(WORKERS)
 
 bench: env

@@ -24,7 +24,7 @@ from postroom.servers import Servers, make_resolver
 from postroom.settings import Settings, load, load_pipelines
 from postroom.settings.domains import Arc as ArcLine
 from postroom.settings.domains import Srs as SrsLine
-from postroom.settings.mailboxes import Mailbox, StdinMailbox
+from postroom.settings.mailboxes import ListenerMailbox, Mailbox, StdinMailbox
 from postroom.spool import Blob, Spool, collect_orphans
 from postroom.steps.store import InPlace, Nowhere, Store
 from postroom.transports.files import explained, make_directories
@@ -125,6 +125,12 @@ def home(mailbox: Mailbox, store: str | None, *, passes: bool = False) -> Home:
     return Nowhere(passes=passes)
 
 
+def new_stores(settings: Settings, mailbox: str, store: str) -> int | None:
+    """How many stores may be made for that mailbox within an hour, where a recipient's address names this one."""
+    found = settings.mailboxes.get(mailbox)
+    return found.new_ones(store) if isinstance(found, ListenerMailbox) else None
+
+
 def state_of(settings: Settings, mailbox: str | None) -> Path:
     """Where the ledger lies that a command means: that of the named mailbox, else the service's, else standard
     input's where there is nothing else."""
@@ -188,6 +194,7 @@ def make_tools(settings: Settings, state: Path, memory: Storage, *, patience: fl
         arc=LazyArc(settings.arc, settings.host) if settings.arc else None,
         secrets={name: partial(_first, settings, name) for name in settings.secrets},
         addresses={name: mailbox.ours for name, mailbox in settings.mailboxes.items()},
+        new_stores=partial(new_stores, settings),
         scanners=settings.scanning,
         bayes=state / "bayes",
     )

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from postroom.asking import Question
 from postroom.errors import Temporary
 from postroom.pipeline.outgoing import Transport
 from postroom.settings import Settings
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from postroom.transports.dns import Resolver
     from postroom.transports.smtp.allowance import Allowance, Spend
     from postroom.transports.smtp.terms import Credentials, Terms
+
+SECRET_SECONDS = 40.0  # a program that prints one has ended by then
 
 
 class Servers(Mapping[str, Transport]):
@@ -142,4 +145,13 @@ def _credentials(server: RelayServer) -> "Credentials | None":
 
     if server.name is None:
         return None
-    return Credentials(user=server.name, mechanism=server.auth, secret=server.credential)
+    # However many connections come up at once, a program that prints a token runs once.
+    question = Question(server.credential, fresh=0)
+    return Credentials(user=server.name, mechanism=server.auth, secret=lambda: _answered(question))
+
+
+def _answered(question: Question[str]) -> str:
+    try:
+        return question.answer(SECRET_SECONDS)
+    except TimeoutError:
+        raise Temporary("the secret does not come") from None

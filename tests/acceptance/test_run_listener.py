@@ -81,6 +81,22 @@ def test_mail_goes_to_its_recipients_store_and_the_socket_to_nobody_after_the_en
     assert note.read_bytes().endswith(b"Subject: note\n\nbody\n")
 
 
+def test_a_stranger_who_makes_up_recipients_makes_no_stores_without_end(site: Site) -> None:
+    site.settings(SETTINGS + "    new-stores: 3\n")
+    (site.store / "ann/new").mkdir(parents=True)
+    with site.serving():
+        site.until(lambda: listens(site))
+        for number in range(6):
+            send(site, "bob@example.org", f"invented{number}@example.com", b"Subject: x\r\n\r\nbody\r\n")
+        site.until(lambda: settled(site) == 3)
+        send(site, "bob@example.org", "ann@example.com", b"Subject: x\r\n\r\nbody\r\n")
+        site.until(lambda: settled(site) == 4)
+    assert len([*site.store.iterdir()]) == 4
+    waiting = site.rows("SELECT error FROM effect WHERE state = 'pending'")
+    assert len(waiting) == 3
+    assert "3 new stores were made within an hour; mail for further ones waits (`new-stores`)" in str(waiting[0])
+
+
 @pytest.mark.parametrize("seed", [1, 2])
 def test_semantics_6_what_was_acknowledged_is_delivered_also_when_the_service_is_killed(site: Site, seed: int) -> None:
     moments = random.Random(seed)

@@ -29,6 +29,21 @@ introspection_mode = local
 local_validation_key_dict = fs:posix:prefix={home}/keys/
 username_attribute = email
 """
+_SUBMISSION = """
+protocols = $protocols submission
+service submission-login {{
+  chroot =
+  service_count = 0
+  inet_listener submission {{
+    port = {port}
+  }}
+  inet_listener submissions {{
+    port = 0
+  }}
+}}
+submission_relay_host = 127.0.0.1
+submission_relay_port = {relay}
+"""
 POOR = "imap_capability = IMAP4rev1"
 """For `imap`: neither IDLE nor UIDPLUS, MOVE, SASL-IR or anything else."""
 
@@ -43,6 +58,7 @@ class Dovecot:
     pop3: int
     pop3s: int
     lmtp: int  # where it is installed
+    submission: int  # where it has a relay
 
     @property
     def ca(self) -> Path:
@@ -95,15 +111,20 @@ def has_lmtp() -> bool:
     return (_PROTOCOLS / "lmtp").exists()
 
 
+def has_submission() -> bool:
+    return (_PROTOCOLS / "submission").exists()
+
+
 @contextmanager
-def running(*, imap: str = "") -> Iterator[Dovecot]:
-    """Start a server; it has ended when the context is left. `imap`: further settings of its IMAP service."""
+def running(*, imap: str = "", relay: int = 0) -> Iterator[Dovecot]:
+    """Start a server; it has ended when the context is left. `imap`: further settings of its IMAP service. `relay`: the
+    port of a server that its submission service gives all mail to; without one it has none."""
     root = os.geteuid() == 0
     account = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.getuid())
     home = Path(tempfile.mkdtemp(prefix="postroom-dovecot-"))
     home.chmod(0o755)
     try:
-        server = _configured(home, account, imap)
+        server = _configured(home, account, imap, relay)
         with (home / "output").open("wb") as output:
             process = subprocess.Popen(
                 [_BINARY, "-F", "-c", home / "dovecot.conf"],
@@ -123,8 +144,8 @@ def running(*, imap: str = "") -> Iterator[Dovecot]:
         shutil.rmtree(home)
 
 
-def _configured(home: Path, account: pwd.struct_passwd, imap: str) -> Dovecot:
-    server = Dovecot(home, *free_ports(5))
+def _configured(home: Path, account: pwd.struct_passwd, imap: str, relay: int) -> Dovecot:
+    server = Dovecot(home, *free_ports(6))
     text = _CONFIG.substitute(
         {f"{name}_port": getattr(server, name) for name in ("imap", "imaps", "pop3", "pop3s", "lmtp")},
         home=home,
@@ -136,6 +157,8 @@ def _configured(home: Path, account: pwd.struct_passwd, imap: str) -> Dovecot:
         imap=imap,
         lmtp=" lmtp" if has_lmtp() else "",
     )
+    if relay:
+        text += _SUBMISSION.format(port=server.submission, relay=relay)
     (home / "dovecot.conf").write_text(text)
     (home / "oauth2.conf").write_text(_OAUTH2.format(home=home))
     keys = home / "keys" / "default" / "HS256"

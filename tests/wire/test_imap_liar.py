@@ -248,6 +248,31 @@ async def test_the_error_challenge_of_xoauth2_is_read_and_answered() -> None:
     assert "t0k" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "no user with the password s3cret-of-mine",
+        "unknown AHVzZXIAczNjcmV0LW9mLW1pbmU=",
+        "x" * 190 + " s3cret-of-mine",
+        "[UNAVAILABLE] s3cret-of-mine could not be looked up",
+    ],
+    ids=["as it is", "in base64", "cut off", "its own fault"],
+)
+@pytest.mark.parametrize("offers", ["", " AUTH=PLAIN SASL-IR"], ids=["LOGIN", "PLAIN"])
+async def test_a_server_that_says_our_password_again_does_not_put_it_into_the_log(said: str, offers: str) -> None:
+    async def script(peer: Peer) -> None:
+        peer.send(f"* OK [CAPABILITY IMAP4rev1{offers}] ready")
+        await peer.command("AUTHENTICATE PLAIN" if offers else "LOGIN")
+        peer.done(f"NO {said}")
+
+    async with lying(script) as liar:
+        with pytest.raises((LoginRefused, Lost)) as caught:
+            await Imap.open(accounts.plain(liar.port, password="s3cret-of-mine"))
+    assert "s3cret" not in str(caught.value)
+    assert "c2VjcmV0" not in str(caught.value)
+    assert "czNjcmV0" not in str(caught.value)
+
+
 async def test_a_token_waits_for_the_prompt_where_there_is_no_sasl_ir() -> None:
     async def script(peer: Peer) -> None:
         peer.send("* OK [CAPABILITY IMAP4rev1 AUTH=OAUTHBEARER] ready")

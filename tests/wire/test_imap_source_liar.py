@@ -1,6 +1,7 @@
 """What the IMAP source makes of a server that lies, or breaks at the worst moment."""
 
 import re
+from base64 import b64decode
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from servers.liar import CAPABILITIES, Peer, Script, lying
 from wire.sites import site
 
 MOVE = "rules: [{name: all, do: [{move: Done}]}]"
+OAUTH = CAPABILITIES.replace("AUTH=PLAIN", "AUTH=XOAUTH2")
 BODY = b"Subject: hello\r\n\r\nhello, this is the body\r\n"
 
 
@@ -23,9 +25,14 @@ def listed(uid: int, size: int = len(BODY)) -> str:
     return f"* {uid} FETCH (UID {uid} RFC822.SIZE {size} FLAGS ())"
 
 
-async def serve(peer: Peer, answers: dict[str, Callable[[str], list[str | bytes]]], **selected: int) -> None:
+async def serve(
+    peer: Peer,
+    answers: dict[str, Callable[[str], list[str | bytes]]],
+    capabilities: str = CAPABILITIES,
+    **selected: int,
+) -> None:
     """Log in, then answer each command by the first pattern that fits; else OK alone. IDLE ends with its DONE."""
-    await peer.log_in()
+    await peer.log_in(capabilities)
     await select(peer, **selected)
     while True:
         command = await peer.command()
@@ -345,6 +352,33 @@ async def test_a_server_that_goes_away_in_idle_is_found_again(tmp_path: Path) ->
     async with lying(script) as liar, site(tmp_path, accounts.plain(liar.port)) as here, here.watching():
         await here.until(lambda: here.ends() == ["kept"])
         assert here.desk.seen.reconnects == 2
+
+
+async def test_a_token_that_expires_in_the_middle_of_a_run_is_fetched_anew(tmp_path: Path) -> None:
+    """Servers end the session then; the next one brings what the program prints by now."""
+    token = tmp_path / "token"
+    token.write_text("first")
+
+    async def expires(peer: Peer) -> None:
+        await peer.log_in(OAUTH)
+        await select(peer)
+        await peer.answer("UID FETCH", listed(1))
+        token.write_text("second")
+        await peer.command()
+        peer.send("* BYE session expired")
+
+    async def goes_on(peer: Peer) -> None:
+        bodies = {r"UID FETCH .*BODY\.PEEK": lambda _: [literal(1)]}
+        sizes = {r"UID FETCH .*RFC822.SIZE": lambda command: [listed(1)] if "2:*" not in command else []}
+        await serve(peer, sizes | bodies, OAUTH)
+
+    async with lying(expires, goes_on) as liar:
+        command = ["cat", str(token)]
+        account = accounts.plain(liar.port, start="all", idle="0.1s", auth="xoauth2", token_command=command)
+        async with site(tmp_path, account) as here, here.watching():
+            await here.until(lambda: here.ends() == ["kept"])
+    said = [b64decode(one.split()[2]) for one in liar.said if one.startswith("AUTHENTICATE")]
+    assert said == [b"user=user\1auth=Bearer %s\1\1" % one for one in (b"first", b"second")]
 
 
 async def test_mail_that_comes_between_the_look_and_idle_is_not_missed(tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ LONGEST: Final = 16 * 1024  # octets of one of them
 METHODS: Final = ("dkim", "spf", "dmarc", "arc")
 _RESULTS: Final = frozenset(get_args(AuthResult))
 _PIECE: Final = re.compile(r'\\.|"((?:[^"\\]|\\.)*+)"|[();]|[^\\"();]+|.', re.DOTALL)
+_INSIDE: Final = re.compile(r"\\.|[()]|[^\\()]+|.", re.DOTALL)  # of a comment, where nothing is quoted (RFC 5322 3.2.2)
 _RESULT: Final = re.compile(r"\s*([a-z0-9-]{1,40})\s*(?:/\s*\d{1,9}\s*)?=\s*([a-z]{1,20})(?![\w-])", re.IGNORECASE)
 _INSTANCE: Final = re.compile(r"\s*i\s*=\s*\d{1,2}\s*", re.IGNORECASE)
 _HELO: Final = re.compile(r"\bsmtp\s*\.\s*helo\s*=", re.IGNORECASE)
@@ -80,11 +81,12 @@ def _of(field: str, believed: Hosts) -> Iterator[Found]:
 
 
 def sections(field: str) -> list[Section]:
-    """A field's value, cut at its semicolons. A quoted first word is the authserv-id."""
+    """A field's value, cut at its semicolons. A quoted first word is the authserv-id. Behind a quote that is never
+    closed anything may stand."""
     made: list[Section] = []
-    text, comments, depth = "", "", 0
-    for piece in _PIECE.finditer(field):
-        word = piece[0]
+    text, comments, depth, at = "", "", 0, 0
+    while piece := (_INSIDE if depth else _PIECE).match(field, at):
+        word, at = piece[0], piece.end()
         if word == "(":
             depth += 1
             text += " "
@@ -94,6 +96,8 @@ def sections(field: str) -> list[Section]:
         elif word == ";":
             made.append(Section(text, comments))
             text = comments = ""
+        elif word == '"':
+            break
         elif piece[1] is not None:
             text += piece[1] if not made and not text.strip() else '""'
         else:

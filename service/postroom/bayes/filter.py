@@ -67,7 +67,7 @@ class Filter:
 
     def __init__(self, directory: Path) -> None:
         self._path = directory / WORDS
-        self._seen: tuple[tuple[int, int] | None, Words | None] = (None, None)
+        self._seen: tuple[tuple[int, int, int] | None, Words | None] = (None, None)
 
     def classify(self, message: Message) -> Opinion:
         """Raises Temporary where the words cannot be read."""
@@ -94,7 +94,7 @@ class Filter:
             if self._path.exists():
                 raise
             return None
-        which = (found.st_ino, found.st_mtime_ns)
+        which = (found.st_ino, found.st_mtime_ns, found.st_size)
         if self._seen[0] != which:
             self._seen = (which, Words.read(self._path))
         return self._seen[1]

@@ -5,20 +5,21 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
 from postroom.app import LEASE, open_ledger, open_site, open_spool, state_of
 from postroom.cli.options import Config, Json, OfMailbox
 from postroom.cli.output import aligned, print_json, print_line, print_lines, print_table, when
-from postroom.cli.shapes import MessageShape, queue_id
+from postroom.cli.shapes import MessageShape, detail, queue_id
 from postroom.errors import Permanent
 from postroom.ledger import EffectRow, Lease, Ledger, Owner, Query, Row, Shown, State
 from postroom.pipeline.plan import Line, Plan
 from postroom.settings import Settings, load
 from postroom.spool import Spool
 
+UNTOLD: Final = "its sender does not know"
 Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="Numbers, as `messages` lists them.")]
 
 
@@ -81,6 +82,9 @@ def show(
         "envelope": _envelope(row),
         "size": f"{row.size} octets",
         "error": row.error or "",
+        "to do": f"mend that, then `postroom replay {row.id}`, else `postroom drop {row.id}`"
+        if row.state is State.DEAD
+        else "",
     }
     print_lines((f"{name:<8}  {text}", "") for name, text in facts.items() if text)
     if decided := [(_said(line), line.rule) for line in lines_of(shown)]:
@@ -92,10 +96,18 @@ def show(
 def _became(effect: EffectRow) -> tuple[str, str]:
     """An effect, its number for --from-effect, and what became of it."""
     what = f"{effect.record.word} {effect.record.target}".rstrip()
-    named = f"it is {known} there" if (known := queue_id(effect)) else ""
-    told = effect.error or named
+    told = _told(effect)
     line = f"{effect.record.ordinal:>3}  {what}: {effect.state}{f' ({told})' if told else ''}"
     return line, "red" if effect.state == "dead" else ""
+
+
+def _told(effect: EffectRow) -> str:
+    """Why it failed, how the next server calls what it took; of a report, who heard it."""
+    if effect.record.word == "bounce":
+        return f"{UNTOLD}: {effect.error}" if effect.error else detail(effect)
+    if effect.error:
+        return effect.error
+    return f"it is {known} there" if (known := queue_id(effect)) else ""
 
 
 def replay(
@@ -107,7 +119,8 @@ def replay(
         bool, typer.Option("--plan-again", help="By today's rules; effects that were done stay done.")
     ] = False,
 ) -> None:
-    """Work on messages once more: what failed is tried again, what was done stays done.
+    """Work on messages once more: what failed is tried again, what was done stays done. A report to the sender that
+    could not be sent is made anew where the message fails again.
 
     Standard input's are worked on here and now, all others by the service, when it runs.
     """
@@ -169,6 +182,8 @@ def opened(config: Path | None, mailbox: str | None) -> Iterator[tuple[Ledger, S
 
 def _line(shown: Shown, *, dead: bool) -> tuple[str, ...]:
     row = shown.row
+    errors = [row.error] if row.error else []
+    errors += [UNTOLD for effect in shown.effects if effect.record.word == "bounce" and effect.state == "dead"]
     return (
         str(row.id),
         when(row.received_at),
@@ -176,7 +191,7 @@ def _line(shown: Shown, *, dead: bool) -> tuple[str, ...]:
         row.state,
         row.outcome or "",
         str(row.size),
-        row.error or "" if dead else ", ".join(map(_said, lines_of(shown))),
+        "; ".join(errors) if dead else ", ".join(map(_said, lines_of(shown))),
     )
 
 

@@ -51,6 +51,11 @@ def queue_id(effect: EffectRow) -> str | None:
     return Receipt.model_validate_json(effect.receipt).queue_id or None if effect.receipt else None
 
 
+def detail(effect: EffectRow) -> str:
+    """What came of it, in our words or the next server's."""
+    return Receipt.model_validate_json(effect.receipt).detail if effect.receipt else ""
+
+
 class MessageShape(Model):
     """One message of the ledger."""
 

@@ -56,6 +56,10 @@ _ADD_AGAIN = sql(f"""
     WHERE effect.message = excluded.message
 """)
 _ADD_PLACE = sql(_ADD)
+# Kept already, when the rules had decided before (`replay --plan-again`): it comes back to its place.
+_KNOWN = sql("SELECT 1 AS known FROM effect WHERE message = :message AND key = :key")
+_MAKE_ROOM = sql("DELETE FROM effect WHERE message = :message AND place AND ordinal = :ordinal AND key <> :key")
+_PLACE_AGAIN = sql("UPDATE effect SET ordinal = :ordinal, place = :place WHERE message = :message AND key = :key")
 _REPLACE_PLACE = sql("""
     UPDATE effect SET key = :key, word = :word, target = :target, repeatable = :repeatable, edits = :edits,
         detail = :detail, state = 'pending', uncertain = FALSE, tries = 0, next_try_at = 0, receipt = NULL, error = NULL
@@ -181,7 +185,10 @@ def _replace_places(connection: Connection, reports: Iterable[Report]) -> None:
     for each in reports:
         assert each.keep is not None
         values = _values(each.claim.id, each.keep)
-        if connection.run(_REPLACE_PLACE, **values) == 0:
+        if connection.row(_KNOWN, **values) is not None:
+            connection.run(_MAKE_ROOM, **values)
+            connection.run(_PLACE_AGAIN, **values)
+        elif connection.run(_REPLACE_PLACE, **values) == 0:
             connection.run(_ADD_PLACE, **values)
 
 

@@ -26,6 +26,9 @@ _ANEW = """
 """
 _DEAD_ANEW = sql(f"{_ANEW} AND state = 'dead'")
 _ALL_ANEW = sql(f"{_ANEW} AND ordinal >= :first")
+# What told of a failure, or was to: where the message fails again it is made anew, with the reason of then.
+_UNTELL = sql("DELETE FROM effect WHERE message = :id AND word = 'bounce' AND (state <> 'done' OR ordinal >= :first)")
+_BEHIND_ALL = (1 << 63) - 1
 _UNPLAN = sql("DELETE FROM effect WHERE message = :id AND state <> 'done'")
 # What is done makes way for the ordinals of the new plan, which finds it by its key.
 _OUT_OF_THE_WAY = sql("UPDATE effect SET ordinal = -id WHERE message = :id AND ordinal >= 0")
@@ -74,6 +77,7 @@ def replay(database: Database, number: int, *, from_effect: int | None = None, a
         found = connection.row(_REPLAYED, id=number)
         if found is None:
             return False
+        connection.run(_UNTELL, id=number, first=0 if again else _BEHIND_ALL if from_effect is None else from_effect)
         if again:
             connection.run(_UNPLAN, id=number)
             connection.run(_OUT_OF_THE_WAY, id=number)

@@ -132,4 +132,5 @@ class Tools:
     stepped: Callable[[str, float], None] = lambda word, seconds: None  # told how long each step took
     away: Callable[[ScannerName, str], None] = lambda scanner, reason: None  # told that it gave no answer
     addresses: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # by mailbox: which are ours
+    new_stores: Callable[[str, str], int | None] = lambda mailbox, store: None  # made within an hour; None: any number
     answers: bool = True  # whether somebody waits to hear that a message is rejected

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
-from postroom.app import home
+from postroom.app import home, new_stores
 from postroom.errors import Temporary
 from postroom.ledger import Arrival, Row
 from postroom.pipeline.pipeline import Pipeline
@@ -36,6 +36,10 @@ class Seats:
     def home(self, mailbox: str, arrival: Arrival) -> Home:
         """Of a message that is not taken yet."""
         return home(self._files.current.settings.mailboxes[mailbox], arrival.store)
+
+    def new_stores(self, mailbox: str, store: str) -> int | None:
+        """As `app.new_stores` says."""
+        return new_stores(self._files.current.settings, mailbox, store)
 
     def pipelines(self, name: str) -> Mapping[str, Pipeline]:
         """The rules among which that pipeline is. Raises Temporary."""

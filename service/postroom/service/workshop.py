@@ -11,7 +11,7 @@ from postroom.intake import Intake
 from postroom.ledger import Ledger, Owner
 from postroom.logs import Log
 from postroom.metrics.prometheus import Metrics
-from postroom.pipeline.tools import ScannerName
+from postroom.service.absences import Absences
 from postroom.service.broker import Broker
 from postroom.service.config import Config
 from postroom.service.seats import Seats
@@ -44,7 +44,7 @@ class Workshop:
         stack: ExitStack,
     ) -> None:
         settings, state = config.settings, config.settings.state_of()
-        self._log, self._metrics = log, metrics
+        self._log = log
         self._rung, self._told = rung, worked
         self._alone = settings.queue.url == "memory://"
         self.owner = Owner.current()
@@ -55,8 +55,9 @@ class Workshop:
             make_tools(settings, state, self.ledger, patience=PATIENCE),
             stepped=metrics.step,
             replied=metrics.smtp_reply,
-            away=self._scanner_away,
+            away=Absences(metrics.away, log).away,
             addresses=seats.addresses,
+            new_stores=seats.new_stores,
             answers=False,  # whoever brought a message has heard that it is ours
         )
         keeper = Keeper(self.ledger, log)
@@ -135,7 +136,3 @@ class Workshop:
     def _worked(self, mailboxes: Collection[str]) -> None:
         self._bell.answered()
         self._told(mailboxes)
-
-    def _scanner_away(self, scanner: ScannerName, reason: str) -> None:
-        self._metrics.away(scanner)
-        self._log.warning("scanner.away", scanner=scanner, reason=reason)

@@ -10,7 +10,7 @@ from postroom.errors import Temporary
 from postroom.model import Model
 from postroom.settings.spelling import FilePath
 
-COMMAND_SECONDS = 30
+COMMAND_SECONDS = 30.0
 SECRET_LIMIT = 65536
 
 
@@ -63,22 +63,22 @@ def _read(path: Path) -> SecretStr:
 
 
 def _printed(command: tuple[str, ...]) -> SecretStr:
-    import subprocess
+    from postroom.settings.printing import printed
 
     # Only the program is named: an argument may be a secret itself.
     try:
-        done = subprocess.run(  # noqa: S603 - the operator's own command, no shell
-            command, stdin=subprocess.DEVNULL, capture_output=True, timeout=COMMAND_SECONDS, check=False
-        )
-        text = done.stdout.decode("utf-8")
-    except (OSError, ValueError, subprocess.TimeoutExpired) as error:
+        output, status = printed(command, SECRET_LIMIT, COMMAND_SECONDS)
+        text = output.decode("utf-8")
+    except (OSError, ValueError) as error:
         raise Temporary(f"the secret command {command[0]} failed: {_reason(error)}") from None
-    if done.returncode:
-        raise Temporary(f"the secret command {command[0]} ended with status {done.returncode}")
+    if status:
+        raise Temporary(f"the secret command {command[0]} ended with status {status}")
     return _checked(text.rstrip("\r\n"), f"the secret command {command[0]} printed nothing")
 
 
 def _reason(error: Exception) -> str:
+    if isinstance(error, TimeoutError):
+        return "it took too long"
     if isinstance(error, OSError):
         return error.strerror or "it cannot be started"
-    return "it printed no UTF-8 text" if isinstance(error, ValueError) else "it took too long"
+    return "it printed no UTF-8 text"

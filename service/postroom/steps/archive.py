@@ -11,6 +11,7 @@ from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import PathTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
+from postroom.steps.allowance import place
 from postroom.steps.location import Location, located
 from postroom.transports import directory
 
@@ -32,6 +33,7 @@ class ArchiveEffect(Effect):
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
         name = f"{letter.key}.eml.gz" if self.gzip else f"{letter.key}.eml"
         chunks = compressed(letter.chunks) if self.gzip else letter.chunks
+        place(tools.memory, self.to, letter.key)
         with directory.opened(self.to.below, self.to.at) as opened:
             name, new = directory.store(opened, name, chunks, key=letter.key, mode=0o600, again=letter.again)
         return Receipt(detail=name, repeated=not new)
@@ -49,7 +51,9 @@ class ArchiveStep(Step):
     kind: ClassVar[Kind] = "act"
     main: ClassVar[str | None] = "to"
 
-    to: PathTemplate = Field(description="The directory; made where it is missing.")
+    to: PathTemplate = Field(
+        description="The directory; made where it is missing, at most 100 an hour of those that a value names."
+    )
     gzip: bool = Field(default=False, description="Compressed, with `.gz` behind the name.")
 
     def plan(self, view: View, tools: Tools) -> Iterator[Outcome]:

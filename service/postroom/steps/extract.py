@@ -13,6 +13,7 @@ from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import AttachmentValue, PathTemplate, SegmentTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
+from postroom.steps.allowance import place
 from postroom.steps.location import Location, located
 from postroom.steps.mode import Mode
 from postroom.steps.patterns import Globs
@@ -57,6 +58,7 @@ class ExtractEffect(Effect):
         readers = self.mode & 0o044
         entering = 0o700 | readers | readers >> 2
         told = []
+        place(tools.memory, self.to, letter.key)
         with directory.opened(self.to.below, self.to.at, mode=entering) as opened:
             for number, (piece, part) in enumerate(zip(self.pieces, parts, strict=True), 1):
                 told.append(f"attachment {number} {self._store(opened, number, piece, part, letter)}")
@@ -96,7 +98,9 @@ class ExtractStep(Step):
     kind: ClassVar[Kind] = "act"
     main: ClassVar[str | None] = "to"
 
-    to: PathTemplate = Field(description="The directory; made where it is missing.")
+    to: PathTemplate = Field(
+        description="The directory; made where it is missing, at most 100 an hour of those that a value names."
+    )
     types: Globs = Field(default=(), description=TYPES)
     names_: Globs = Field(default=(), alias="names", description=NAMES)
     larger: Size | None = Field(default=None, description=LARGER)

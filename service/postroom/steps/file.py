@@ -10,7 +10,7 @@ from postroom.pipeline.step import Kind, Reference, Step
 from postroom.pipeline.templates import PathTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
-from postroom.steps.allowance import folders
+from postroom.steps.allowance import place
 from postroom.steps.location import Location, located
 from postroom.transports import directory, maildir, mbox
 from postroom.transports.publishing import publish
@@ -32,7 +32,7 @@ class FileEffect(Effect):
         return True
 
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
-        _spend(self.to, letter, tools)
+        place(tools.memory, self.to, letter.key)
         with directory.opened(self.to.below, self.to.at):
             new = maildir.deliver(
                 [letter.prefix, *letter.chunks],
@@ -67,7 +67,7 @@ class MboxEffect(Effect):
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
         constant = self.to.root == self.to.path
         root = self.to.at.parent if constant else self.to.below
-        _spend(self.to, letter, tools)
+        place(tools.memory, self.to, letter.key)
         with directory.opened(root, self.to.at.parent):
             mbox.append(
                 self.to.at,
@@ -79,15 +79,9 @@ class MboxEffect(Effect):
         return Receipt(detail="appended")
 
 
-def _spend(to: Location, letter: Letter, tools: Tools) -> None:
-    """Raises Temporary where a value names one that is to be made, and enough were made today."""
-    if to.root != to.path and not to.at.exists():
-        folders(tools.memory, to.below, letter.key)()
-
-
 class FileStep(Step):
     """Delivers into a Maildir, or an mbox where the path ends in `mbox` or `format` says so; made where it is
-    missing, at most 100 a day of those that a value names. Relative paths lie below the state directory's `files`;
+    missing, at most 100 an hour of those that a value names. Relative paths lie below the state directory's `files`;
     nothing leaves the part of the path before the first value. The message counts as delivered: without a `keep` it
     is not kept as well. What is filed into the Maildir that it came from is not taken again.
 

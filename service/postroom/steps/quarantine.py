@@ -11,6 +11,7 @@ from postroom.pipeline.step import Kind, Step
 from postroom.pipeline.templates import HeaderTemplate, PathTemplate
 from postroom.pipeline.tools import Tools
 from postroom.pipeline.view import View
+from postroom.steps.allowance import place
 from postroom.steps.location import Location, located
 from postroom.transports import directory
 
@@ -40,6 +41,7 @@ class QuarantineEffect(Effect):
             "received": letter.received.isoformat(),
         }
         why = json.dumps(about, indent=2).encode()
+        place(tools.memory, self.to, letter.key)
         with directory.opened(self.to.below, self.to.at) as opened:
 
             def put(name: str, chunks: Sequence[bytes | memoryview]) -> bool:

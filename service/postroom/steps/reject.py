@@ -42,7 +42,9 @@ class RejectStep(Step):
     the sender's server has been told already that the message is taken, rejecting it fails for good, and the message is
     kept. Where nothing can be kept either (a listener with `store: none`), its sender gets a report (RFC 3464), if its
     domain stands for it: by a signature (DKIM), by the client's address (SPF), or by what hosts of yours found
-    (`trust`). Nobody is told who is `<>`, a list or a program.
+    (`trust`). Nobody is told who is `<>`, a list or a program. Where the report fails for good, too, `postroom messages
+    --dead` says that the sender does not know; `postroom replay` tries the message once more, and reports anew where it
+    fails again.
 
         - reject: we do not take mail from you
         - reject: {text: no such project, code: 5.1.1}

@@ -7,7 +7,7 @@ from postroom.errors import Permanent
 from postroom.model import TextSet
 from postroom.pipeline.outcome import Effect, Letter, Receipt
 from postroom.pipeline.tools import Tools
-from postroom.steps.allowance import folders
+from postroom.steps import allowance
 from postroom.transports import maildir
 from postroom.transports.publishing import publish
 
@@ -26,6 +26,9 @@ class StoreEffect(Effect):
 
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
         root = Path(self.store)
+        most = tools.new_stores(letter.mailbox, self.store)
+        if most is not None and not root.is_dir():
+            allowance.store(tools.memory, letter.mailbox, letter.key, most)
         new = maildir.deliver(
             [letter.prefix, *letter.chunks],
             maildir.folder_path(root, self.folder),
@@ -37,7 +40,7 @@ class StoreEffect(Effect):
             root=root,
             again=letter.again,
             publish=tools.publish or publish,
-            spend=folders(tools.memory, root, letter.key),
+            spend=allowance.folders(tools.memory, root, letter.key),
         )
         return Receipt(detail="delivered", repeated=not new)
 

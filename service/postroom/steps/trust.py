@@ -109,8 +109,13 @@ def hosts_of(headers: Iterable[Header]) -> tuple[str, ...]:
 
 def written(header: Header, longest: int = LONGEST) -> str:
     """The value as it stands, unfolded but not decoded: hosts write ASCII, and an encoded word is not their name."""
-    text = bytes(header.raw[: longest + 1]).decode("latin-1").partition(":")[2]
-    return "" if len(header.raw) > longest else " ".join(text.split())
+    return "" if len(header.raw) > longest else beginning(header, longest)
+
+
+def beginning(header: Header, most: int) -> str:
+    """The same of a field that may be longer: what stands in its first octets."""
+    text = bytes(header.raw[:most]).decode("latin-1").partition(":")[2]
+    return " ".join(text.split())
 
 
 def _hop(header: Header) -> Hop:

@@ -6,14 +6,15 @@ from typing import Final, Literal
 
 from postroom.message import Header
 from postroom.pipeline.view import Spam
-from postroom.steps.trust import written
+from postroom.steps.trust import beginning
 
 Verdict = Literal["spam", "ham", "unsure"]
 
 _SYMBOLS: Final = 200
+_BEGINNING: Final = 16 * 1024  # octets of a field that are read
 _FLOAT: Final = r"([-+]?\d{1,6}(?:\.\d{1,6})?)"
 _STATUS_SCORE: Final = re.compile(rf"\b(?:score|hits)={_FLOAT}", re.IGNORECASE)
-_STATUS_TESTS: Final = re.compile(r"\btests=(?:\[([^\]]*)\]|(\w+(?:\s?,\s?\w+)*))", re.IGNORECASE)
+_STATUS_TESTS: Final = re.compile(r"\btests=(?:\[([^\]]{0,8000})\]|(\w+(?:\s?,\s?\w+)*))", re.IGNORECASE)
 _NUMBER: Final = re.compile(rf"^{_FLOAT}(?![\w.])")
 _STARS: Final = re.compile(r"^([*+]{1,100})$")
 _LEVEL: Final = re.compile(r"^(-1|\d)$")
@@ -37,7 +38,8 @@ def upstream(believed: Iterable[Header]) -> Spam | None:
     """What trusted fields say, of several fields of a name the topmost; None where they say nothing."""
     fields: dict[str, str] = {}
     for header in believed:
-        fields.setdefault(header.name.lower(), written(header))
+        # Who sends much to be found makes the list of findings long; the verdict stands before it.
+        fields.setdefault(header.name.lower(), beginning(header, _BEGINNING))
     for read in (_spamassassin, _rspamd, _microsoft):
         spam = read(fields)
         if spam.score is not None or spam.verdict is not None:

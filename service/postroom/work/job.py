@@ -138,7 +138,9 @@ def result(outcome: Done | Later | Failed) -> Result:
 
 def delay(retry: Retry, tries: int) -> timedelta:
     """How long to wait after so many earlier failures."""
-    return min(retry.first * retry.factor ** min(tries, 32), retry.most)
+    # In seconds: a timedelta has an end.
+    seconds = retry.first.total_seconds() * retry.factor ** min(tries, 32)
+    return timedelta(seconds=min(seconds, retry.most.total_seconds()))
 
 
 def waiting(retry: Retry, tries: int, error: Exception) -> timedelta:

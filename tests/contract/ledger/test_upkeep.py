@@ -1,5 +1,6 @@
 """Replay, drop, abandon, retention and the questions of operators."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -30,6 +31,19 @@ def test_replay_from_an_effect_tries_it_and_all_after_it(ledger: Ledger, clerk: 
     clerk.report(claim, Failed(key="a", error="refused"), clerk.done("b"), clerk.done("c"))
     assert ledger.replay(claim.id, from_effect=1)
     assert clerk.states(claim.id) == {"a": "dead", "b": "pending", "c": "pending"}
+
+
+@pytest.mark.parametrize("state", ["pending", "done", "dead"])
+@pytest.mark.parametrize("options", [{}, {"from_effect": 0}, {"again": True}], ids=str)
+def test_a_report_of_failure_is_not_replayed(ledger: Ledger, clerk: Any, state: str, options: Any) -> None:
+    """What failed is tried again, and a report is made anew where it fails again."""
+    claim = clerk.planned(clerk.effect("a"), replace(clerk.effect("b", 1, place=True), word="bounce"))
+    outcomes = {"done": [clerk.done("b")], "dead": [Failed(key="b", error="refused")], "pending": []}
+    clerk.report(claim, Failed(key="a", error="refused"), *outcomes[state])
+    assert ledger.replay(claim.id, **options)
+    kept = {} if options.get("again") else {"a": "pending"}
+    told = {"b": "done"} if state == "done" and not options else {}
+    assert clerk.states(claim.id) == kept | told
 
 
 def test_replay_of_a_message_that_was_never_planned_plans_it(ledger: Ledger, clerk: Any) -> None:

@@ -45,6 +45,17 @@ def test_tls_is_required_by_default(site: "Site", url: str, port: int, encryptio
     assert terms.credentials is None
 
 
+@pytest.mark.parametrize("server", [{"url": "smtp://mail.example.com"}, {"url": "lmtp+unix:/x"}, {"url": "mx:"}])
+@pytest.mark.parametrize("given", [{}, {"timeout": "5m"}], ids=["by default", "as said"])
+def test_semantics_13_the_answer_to_the_final_dot_is_waited_for_ten_minutes(
+    site: "Site", server: dict[str, str], given: dict[str, str]
+) -> None:
+    """RFC 5321 4.5.3.2.6; `timeout` is for all other answers."""
+    way = servers(site, relay=server | given)["relay"]
+    assert isinstance(way, SmtpTransport | MxTransport)
+    assert (way.terms.timeout, way.terms.final) == (300.0 if given else 60.0, 600.0)
+
+
 def test_a_user_logs_in_with_a_secret_that_is_fetched_when_it_is_needed(site: "Site") -> None:
     relay = {"url": "smtp://out%40x@mail.example.com", "password-file": "secret"}
     way = servers(site, relay=relay)["relay"]

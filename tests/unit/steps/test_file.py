@@ -78,7 +78,7 @@ def test_a_symbolic_link_below_the_root_is_not_followed(tmp_path: Path, to: str)
 
 
 @pytest.mark.parametrize("ending", ["", ".mbox"], ids=["maildir", "mbox"])
-def test_places_that_senders_name_are_made_a_hundred_times_a_day(tmp_path: Path, ending: str) -> None:
+def test_places_that_senders_name_are_made_a_hundred_times_an_hour(tmp_path: Path, ending: str) -> None:
     tools = testing.tools(tmp_path)
     step = steps.step("file").model_validate({"to": "from/{{ from.local }}" + ending})
 
@@ -90,7 +90,7 @@ def test_places_that_senders_name_are_made_a_hundred_times_a_day(tmp_path: Path,
 
     for number in range(100):
         filed(f"ann{number}")
-    with pytest.raises(Temporary, match="100 new folders were made there within a day"):
+    with pytest.raises(Temporary, match="100 new places were made there within an hour"):
         filed("bob")
     filed("ann7")
     planned(tmp_path, f"fixed{ending}").perform(testing.letter(), tools)

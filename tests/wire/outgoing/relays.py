@@ -44,6 +44,15 @@ class Relay:
         [recorded] = self.ledger.record("in", Batch(arrivals=(arrival,)))
         assert isinstance(recorded, Recorded)
         self._labour.process([recorded.id])
+        return self._state()
+
+    def replay(self, number: int, *, again: bool = False) -> str:
+        """What became of it when a person had it tried once more, or planned again."""
+        assert self.ledger.replay(number, again=again)
+        self._labour.process([number])
+        return self._state()
+
+    def _state(self) -> str:
         [row] = self.ledger.find(Query(limit=1))
         return row.state.value
 

@@ -1,12 +1,13 @@
 """A pure relay tells a sender of what went nowhere, and only one for whom its own domain stands (RFC 3464)."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 from postroom.message import parse
 from servers.smtp import EXTENSIONS, Smtp
-from wire.outgoing.conftest import MESSAGE
+from wire.outgoing.conftest import MESSAGE, Site
 from wire.outgoing.relays import SENDER, Relay
 
 
@@ -52,10 +53,12 @@ def test_nobody_else_is_told(
     assert server.received == []
 
 
-def test_an_unsigned_message_is_no_ones(relay: Relay, server: Smtp) -> None:
+def test_an_unsigned_message_is_no_ones_and_show_says_so(relay: Relay, server: Smtp, tmp_path: Path) -> None:
     refuse(server)
     assert relay.take(MESSAGE) == "dead"
     assert server.received == []
+    told = "bounce jane@home.example: done (nobody is told: nothing proves that the sender is who it says)"
+    assert told in Site(tmp_path).shown()
 
 
 def test_a_changed_message_is_no_ones(relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]) -> None:
@@ -96,6 +99,64 @@ def test_a_rejection_that_nobody_heard_is_reported(
     assert b"Diagnostic-Code: smtp; 550 5.7.7 no Sunday here\r\n" in bounce.content
     assert relay.take(MESSAGE, "eve@evil.example") == "dead"
     assert len(server.received) == 1
+
+
+def test_a_report_that_cannot_be_sent_is_a_dead_letter_that_says_so_and_is_never_reported(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes], tmp_path: Path
+) -> None:
+    server.answers["RCPT"] = "550 5.1.1 nobody"
+    assert relay.take(signed(MESSAGE)) == "dead"
+    assert server.received == []
+    shown = relay.ledger.show(1)
+    assert shown is not None
+    assert [(one.record.word, one.state.value) for one in shown.effects] == [("forward", "dead"), ("bounce", "dead")]
+    site = Site(tmp_path)
+    assert "bounce jane@home.example: dead (its sender does not know: the server says to RCPT: 550 5.1.1 nobody)" in (
+        site.shown()
+    )
+    assert "to do     mend that, then `postroom replay 1`, else `postroom drop 1`" in site.shown()
+    assert b"550 5.1.1 nobody; its sender does not know\n" in site.run("messages", "--dead").stdout
+    assert b"dead letters  1, see `postroom messages --dead`" in site.run("status").stdout
+
+
+@pytest.mark.parametrize("mended", ["RCPT", "RCPT TO:<bob@"], ids=["both", "the recipient"])
+def test_a_message_that_is_delivered_at_last_brings_no_report_of_before(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes], mended: str
+) -> None:
+    server.answers["RCPT"] = "550 5.1.1 nobody"
+    assert relay.take(signed(MESSAGE)) == "dead"
+    if mended == "RCPT":
+        server.answers.clear()
+    server.answers[mended] = "250 ok"
+    assert relay.replay(1) == "settled"
+    assert [one.recipients for one in server.received] == [["bob@example.net"]]
+
+
+def test_a_report_that_could_not_be_sent_is_made_anew_when_the_message_fails_again(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]
+) -> None:
+    server.answers["RCPT"] = "550 5.1.1 nobody"
+    assert relay.take(signed(MESSAGE)) == "dead"
+    server.answers.clear()
+    server.answers["RCPT TO:<bob@"] = "550 5.2.2 full"
+    for _ in range(2):
+        assert relay.replay(1) == "dead"
+        [bounce] = server.received
+        assert b"550 5.2.2 full" in bounce.content
+
+
+def test_a_sender_who_was_told_is_told_again_only_where_the_rules_decide_anew(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]
+) -> None:
+    refuse(server)
+    assert relay.take(signed(MESSAGE)) == "dead"
+    assert relay.replay(1) == "dead"
+    assert [one.recipients for one in server.received] == [[SENDER]]
+    assert relay.replay(1, again=True) == "dead"
+    assert [one.recipients for one in server.received] == [[SENDER], [SENDER]]
+    server.answers.clear()
+    assert relay.replay(1) == "settled"
+    assert [one.recipients for one in server.received] == [[SENDER], [SENDER], ["bob@example.net"]]
 
 
 def test_what_was_delivered_brings_no_report(relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]) -> None:

@@ -76,6 +76,26 @@ def test_a_refusal_for_good_keeps_the_message_whatever_the_rules_say(site: Site,
     assert "550 5.1.1 <…>: nobody of this name" in site.shown()
 
 
+@pytest.mark.parametrize(
+    "do",
+    [FORWARD, [{"forward": "bob@example.net"}, {"move": "Elsewhere"}]],
+    ids=["nothing to keep", "a place of its own"],
+)
+def test_what_was_kept_is_kept_once_however_often_the_rules_decide_anew(site: Site, server: Smtp, do: object) -> None:
+    server.answers["RCPT"] = "550 5.1.1 nobody"
+    site.write(server.port, do)
+    assert site.filter().returncode == 0
+    kept = sorted((site.root / "mail").glob("**/new/*"))
+    for _ in range(3):
+        site.run("replay", "1", "--plan-again")
+        assert "state     dead, " in site.shown()
+    server.answers.clear()
+    site.run("replay", "1", "--plan-again")
+    assert "state     settled, " in site.shown()
+    assert len(server.received) == 1
+    assert sorted((site.root / "mail").glob("**/new/*")) == kept
+
+
 def test_one_recipients_trouble_does_not_repeat_the_others(site: Site, server: Smtp) -> None:
     """SEMANTICS 44: recipients are effects of their own."""
     server.answers["RCPT TO:<later@"] = "451 4.2.1 busy"

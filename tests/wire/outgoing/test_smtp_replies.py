@@ -1,5 +1,6 @@
 """What servers say: to each recipient of SMTP and LMTP, at the wrong time, or not at all."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -123,11 +124,24 @@ def test_a_connection_lost_before_the_final_dot_is_temporary(server: Smtp, where
         transport(server).send(mail(b"x\r\n" * 3_000_000))
 
 
-@pytest.mark.parametrize("where", ["greeting", "EHLO", "MAIL", "RCPT"])
+@pytest.mark.parametrize("where", ["greeting", "EHLO", "MAIL", "RCPT", "DATA"])
 def test_a_server_that_falls_silent_is_temporary(server: Smtp, where: str) -> None:
     server.silent.add(where)
     with pytest.raises(Temporary, match="in time"):
         transport(server, timeout=0.2).send(mail())
+
+
+def test_a_server_that_stops_reading_in_the_middle_of_a_message_is_temporary(server: Smtp) -> None:
+    server.answers["message"] = ""
+    server.silent.add("message")
+    with pytest.raises(Temporary, match="in time"):
+        transport(server, timeout=0.5).send(mail(b"x\r\n" * 3_000_000))
+
+
+def test_a_server_that_thinks_long_about_a_whole_message_has_more_time_than_for_commands(server: Smtp) -> None:
+    """RFC 5321 4.5.3.2.6: it may deliver before it answers."""
+    server.hold = lambda _: threading.Event().wait(1.0)
+    assert only(transport(server, timeout=0.3, final=60.0).send(mail())).verdict == "done"
 
 
 @pytest.mark.parametrize(

@@ -1,6 +1,8 @@
 """Who the server is, and who we are: TLS and login."""
 
+import base64
 import ssl
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -97,6 +99,73 @@ def test_logging_in(server: Smtp, mechanism: str, secret: str) -> None:
         with pytest.raises(Temporary, match="refused"):
             way.send(mail())
     assert server.logins == [mechanism.upper()]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        PASSWORD,
+        f"what is {PASSWORD}?",
+        base64.b64encode(PASSWORD.encode()).decode(),
+        base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode(),
+        "x" * 295 + PASSWORD,
+    ],
+    ids=["it alone", "as it is", "in base64", "as PLAIN", "cut off"],
+)
+def test_a_server_that_says_our_password_again_does_not_put_it_into_the_log(server: Smtp, said: str) -> None:
+    server.extensions = ("AUTH PLAIN",)
+    server.answers["AUTH"] = f"535 5.7.8 {said}"
+    with pytest.raises(Temporary, match="the login is refused: 535") as caught:
+        transport(server, credentials=login()).send(mail())
+    told = str(caught.value)
+    assert PASSWORD[:5] not in told
+    assert base64.b64encode(PASSWORD.encode()).decode()[:6] not in told
+    assert base64.b64encode(f"\0{USER}\0{PASSWORD}".encode()).decode()[:6] not in told
+
+
+def test_a_token_that_expires_in_the_middle_of_a_run_is_fetched_anew_and_nothing_is_lost(server: Smtp) -> None:
+    """Sessions of before go on; the next one brings the token of now."""
+    server.extensions = ("AUTH XOAUTH2",)
+    tokens = iter([PASSWORD, "expired", PASSWORD])
+    credentials = Credentials(user=USER, mechanism="xoauth2", secret=lambda: next(tokens))
+    way = transport(server, credentials=credentials)
+    for _ in range(3):
+        assert only(way.send(mail())).verdict == "done"
+    assert len(server.logins) == 1
+    server.lost.add("MAIL")  # it ends what is logged in with an old token
+    with pytest.raises(Temporary, match="the login is refused"):
+        way.send(mail())
+    server.lost.clear()
+    end = time.monotonic() + 60
+    while len(server.received) < 4:
+        assert time.monotonic() < end
+        try:
+            way.send(mail())
+        except Temporary:  # it is left alone for a while
+            time.sleep(0.1)
+    assert len(server.logins) == 3
+
+
+@pytest.mark.parametrize("reason", ["the secret command mint failed: it took too long", "the secret is empty"])
+def test_a_token_that_cannot_be_had_is_temporary_and_says_why(server: Smtp, reason: str) -> None:
+    server.extensions = ("AUTH XOAUTH2",)
+
+    def secret() -> str:
+        raise Temporary(reason)
+
+    way = transport(server, credentials=Credentials(user=USER, mechanism="xoauth2", secret=secret))
+    with pytest.raises(Temporary, match=reason):
+        way.send(mail())
+    assert not any(one.startswith("AUTH") for one in server.commands)
+
+
+@pytest.mark.parametrize("secret", ["one\nQUIT", "two\rlines", "nul\0", "a\x01b"])
+@pytest.mark.parametrize("mechanism", ["plain", "login", "scram-sha-256", "xoauth2"])
+def test_a_secret_that_is_more_than_one_line_is_never_sent(server: Smtp, mechanism: str, secret: str) -> None:
+    server.extensions = ("AUTH PLAIN LOGIN SCRAM-SHA-256 XOAUTH2",)
+    with pytest.raises(Temporary, match="holds a control character"):
+        transport(server, credentials=login(mechanism, secret)).send(mail())
+    assert server.logins == []
 
 
 @pytest.mark.parametrize(

@@ -90,6 +90,13 @@ class ListenerMailbox(Mailbox):
     recipients: Annotated[tuple[Recipient, ...], Field(min_length=1)] = Field(
         description="Whom mail is taken for; everybody else is refused with 550 5.1.1."
     )
+    new_stores: int = Field(
+        default=100,
+        ge=1,
+        le=1000,
+        description="Stores that may be made within an hour where a recipient's address names them: mail for further "
+        "ones waits. One that you make yourself does not count.",
+    )
     split: Literal["recipient", "message"] = Field(
         default="recipient", description="`message`: one message for the whole envelope, for content filters."
     )
@@ -124,6 +131,10 @@ class ListenerMailbox(Mailbox):
     @property
     def stores(self) -> tuple[Path | None, ...]:
         return tuple(one.store if one.own_store else self.store for one in self.recipients)
+
+    def new_ones(self, store: str) -> int | None:
+        """How many stores like this one may be made within an hour; None: the settings name it whole."""
+        return None if store in map(str, self.stores) else self.new_stores
 
 
 def recipients(mailbox: Mailbox) -> tuple[Recipient, ...]:

@@ -9,6 +9,7 @@ from postroom.sources.imap.names import quoted
 from postroom.sources.imap.responses import Reply, Status
 from postroom.sources.losses import LoginRefused, Lost
 from postroom.sources.sasl import Mechanism, initial_response, reported, secret_of
+from postroom.transports.discretion import without
 
 # RFC 5530: these are about the server, not about us.
 _ITS_OWN_FAULT = ("UNAVAILABLE", "INUSE", "LIMIT", "SERVERBUG", "CONTACTADMIN")
@@ -39,11 +40,11 @@ async def authenticate(wire: Wire, account: ImapMailbox) -> None:
     mechanism = chosen(account, wire.capabilities)
     secret = await asyncio.to_thread(secret_of, account)
     if mechanism is not None:
-        await _sasl(wire, mechanism, initial_response(mechanism, account, secret))
+        await _sasl(wire, mechanism, initial_response(mechanism, account, secret), secret)
         return
     if not all(" " <= char <= "~" for char in f"{account.name}{secret}"):
         raise LoginRefused("LOGIN cannot carry such a user or password, and the server offers no AUTHENTICATE PLAIN")
-    _require(await wire.call("LOGIN", quoted(account.name or ""), quoted(secret)), "")
+    _require(await wire.call("LOGIN", quoted(account.name or ""), quoted(secret)), "", secret)
 
 
 def chosen(account: ImapMailbox, capabilities: Collection[str]) -> Mechanism | None:
@@ -59,7 +60,7 @@ def chosen(account: ImapMailbox, capabilities: Collection[str]) -> Mechanism | N
             return mechanism
 
 
-async def _sasl(wire: Wire, mechanism: Mechanism, token: bytes) -> None:
+async def _sasl(wire: Wire, mechanism: Mechanism, token: bytes, secret: str) -> None:
     reason = ""
     sent = "SASL-IR" in wire.capabilities
 
@@ -76,16 +77,16 @@ async def _sasl(wire: Wire, mechanism: Mechanism, token: bytes) -> None:
         raise Lost("protocol", "the server does not come to an end with AUTHENTICATE")
 
     arguments = (mechanism.upper(), token.decode()) if sent else (mechanism.upper(),)
-    _require(await wire.call("AUTHENTICATE", *arguments, dialogue=dialogue), reason)
+    _require(await wire.call("AUTHENTICATE", *arguments, dialogue=dialogue), reason, secret)
 
 
-def _require(reply: Reply, reason: str) -> None:
+def _require(reply: Reply, reason: str, secret: str) -> None:
     status = reply.status
     if reply.is_ok:
         return
     if status.code in _ITS_OWN_FAULT:
-        raise Lost("closed", f"the server cannot log anybody in now [{status.code}]: {status.text}")
-    raise LoginRefused(f"the login is refused: {_why(status, reason)}")
+        raise Lost("closed", f"the server cannot log anybody in now [{status.code}]: {without(secret, status.text)}")
+    raise LoginRefused(f"the login is refused: {without(secret, _why(status, reason))}")
 
 
 def _why(status: Status, reason: str) -> str:

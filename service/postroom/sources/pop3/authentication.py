@@ -7,6 +7,7 @@ from postroom.settings.mailboxes import Pop3Mailbox
 from postroom.sources.losses import LoginRefused, Lost, readable
 from postroom.sources.pop3.client import Client, Rejected, Reply
 from postroom.sources.sasl import Mechanism, initial_response, reported, secret_of
+from postroom.transports.discretion import without
 
 LONGEST_COMMAND = 255  # octets with CRLF (RFC 2449 4); what is longer is sent when the server asks for it
 # RFC 2449 8, RFC 3206: these are about the mailbox or the server, not about us.
@@ -32,7 +33,7 @@ async def log_in(client: Client, account: Pop3Mailbox) -> None:
         # A server that knows no response codes says it in words (RFC 1939 4).
         if error.code in _FOR_NOW or (not error.code and "lock" in str(error).lower()):
             raise
-        raise LoginRefused(f"the login is refused: {_without(secret, str(error))}") from None
+        raise LoginRefused(f"the login is refused: {without(secret, str(error))}") from None
 
 
 async def _plain(client: Client, response: bytes) -> None:
@@ -88,7 +89,3 @@ def _more(reply: Reply) -> None:
         raise Rejected(f"the server says: {readable(reply.text)}", reply.code)
     if reply.status != "+":
         raise Lost("protocol", "the server logs us in before it knows who we are")
-
-
-def _without(secret: str, text: str) -> str:
-    return text.replace(secret, "…")

@@ -4,6 +4,7 @@ import base64
 import binascii
 from typing import Final
 
+from postroom.transports.discretion import without
 from postroom.transports.smtp.answers import Answer
 from postroom.transports.smtp.scram import Scram
 from postroom.transports.smtp.terms import Credentials
@@ -33,7 +34,7 @@ def log_in(wire: Wire, credentials: Credentials, offered: frozenset[str]) -> Non
         case _:
             answer = _scram(wire, Scram(credentials.user, secret))
     if answer.code != 235:
-        raise LoginRefused(f"the login is refused: {str(answer).replace(secret, '…')}")
+        raise LoginRefused(f"the login is refused: {without(secret, str(answer))}")
 
 
 def _chosen(credentials: Credentials, offered: frozenset[str]) -> str:
