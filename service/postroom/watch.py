@@ -11,7 +11,7 @@ from datetime import timedelta
 from postroom.desk import MailboxDesk, Office
 from postroom.errors import Permanent, PostroomError
 from postroom.lessons import learn_from
-from postroom.logs import Log
+from postroom.logs import Log, place
 from postroom.settings.mailboxes import ImapMailbox, Mailbox
 from postroom.sources import source
 
@@ -134,8 +134,11 @@ class Watcher:
             self._log.warning("mailbox.lease", mailbox=self.desk.mailbox)
             return FIRST_WAIT
         self.desk.lost("protocol")
-        reason = str(error) if isinstance(error, PostroomError) else f"unexpected {type(error).__name__}"
-        self._log.warning("mailbox.lost", mailbox=self.desk.mailbox, reason=reason)
+        if isinstance(error, PostroomError):
+            self._log.warning("mailbox.lost", mailbox=self.desk.mailbox, reason=str(error))
+        else:
+            reason = f"unexpected {type(error).__name__}"
+            self._log.warning("mailbox.lost", mailbox=self.desk.mailbox, reason=reason, place=place(error))
         if isinstance(error, Permanent):
             self.desk.refused(error)
             return HOPELESS_WAIT
