@@ -86,6 +86,11 @@ class Watcher:
         self._alone = mailbox.kind != "listener"
         self.holds = False  # the lease, so that what its desk has seen is the truth about the mailbox
 
+    @property
+    def waits_for_address(self) -> bool:
+        """Whether it is a listener that does not listen: another process may do so."""
+        return not self._alone and not self.desk.seen.connected
+
     async def run(self, *, after: Collection["asyncio.Task[None]"] = ()) -> None:
         """Until cancelled. Gives the lease up at the end. `after`: earlier watchers of the same mailbox in this
         process, which hold the same lease and have to come to their end first."""
