@@ -41,6 +41,7 @@ Event = Literal[
     "work.failed",
     "sweep.done",
     "sweep.failed",
+    "clock.set",
     "spool.short",
     "ledger.locked",
     "config.loaded",

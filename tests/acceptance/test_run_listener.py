@@ -146,7 +146,7 @@ def test_the_status_of_a_listener_is_told_by_the_process_that_serves_it(site: Si
         with site.serving():
             first.kill()
             first.wait()
-            [(dead,)] = site.ledger("SELECT owner FROM watch")
+            dead = site.ledger("SELECT owner, 1 FROM watch")
             # The one that waited serves now, and says so.
-            site.until(lambda: site.ledger("SELECT connected FROM watch WHERE owner <> '%s'" % dead) == [(1,)])
+            site.until(lambda: (told := site.ledger("SELECT owner, connected FROM watch")) != dead and told[0][1] == 1)
             assert state() == "listening"
