@@ -206,6 +206,19 @@ def test_what_was_due_before_the_clock_was_set_back_is_rung_for_now(yard: Yard) 
     assert yard.sweeper().sweep() == 1
 
 
+def test_a_next_try_does_not_wait_for_a_clock_that_was_set_back(yard: Yard) -> None:
+    [number] = yard.receive("a")
+    with yard.ledger._database.writing() as connection:
+        connection.run(sql("UPDATE message SET next_try_at = NOW + 60000000"))
+    now = [0.0]
+    sweeper = yard.sweeper(clock=Clock(clock=lambda: now[0], steady=lambda: 0.0))
+    assert sweeper.sweep() == 0
+    yard.set_back(24)
+    now[0] -= 24 * 3600.0
+    assert sweeper.sweep() == 1
+    assert yard.rings.groups == [[number]]
+
+
 def test_a_clock_that_is_set_ahead_takes_no_work_from_those_who_do_it(yard: Yard) -> None:
     ids = yard.receive("a")
     now, steady = [0.0], [0.0]

@@ -1,8 +1,8 @@
 """After the database's clock was set back: what was written down as due in the old time would wait for the whole
 difference.
 
-Nobody rings for a message in the future, so that a ring of the future tells of such rows. They count as rung for now
-and are due; who finds that it is too early for one of them says when to come again.
+Nobody rings for a message in the future, so that a ring of the future tells of such rows. They count as rung for
+just now; those that waited for a next try are due, and whoever finds that too early says when to come again.
 """
 
 from datetime import timedelta
@@ -13,7 +13,7 @@ from postroom.ledger.statements import sql
 
 _LONGEST = timedelta(hours=1)  # of all leases on messages
 _BELATED = sql("""
-    UPDATE message SET rung_at = NOW, next_try_at = CASE WHEN next_try_at > NOW THEN NOW ELSE next_try_at END
+    UPDATE message SET rung_at = NOW - 1, next_try_at = CASE WHEN next_try_at > NOW THEN NOW ELSE next_try_at END
     WHERE state IN ('wanted', 'received', 'planned', 'done') AND rung_at > NOW
     RETURNING id
 """)
