@@ -8,6 +8,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol, TypedDict, Unpack, get_args
 
+from postroom.errors import PostroomError
+
 if TYPE_CHECKING:
     from structlog.typing import EventDict, FilteringBoundLogger
 
@@ -39,6 +41,7 @@ Event = Literal[
     "work.failed",
     "sweep.done",
     "sweep.failed",
+    "clock.set",
     "spool.short",
     "ledger.locked",
     "config.loaded",
@@ -72,6 +75,7 @@ class Fields(TypedDict, total=False):
     orphans: int
     listen: str  # where metrics are
     reason: str  # what one of our own errors says; of others their kind only
+    place: str  # where in our code an error came from that is a bug of ours
 
 
 class Log(Protocol):
@@ -82,7 +86,10 @@ class Log(Protocol):
 
 
 class StandardError:
-    """Logs on standard error: JSON when that is not a terminal. structlog is loaded with the first line written."""
+    """Logs on standard error: JSON when that is not a terminal. structlog is loaded with the first line written.
+
+    What is warned of while an error is handled that is none of ours names the place where that came from.
+    """
 
     def __init__(self, *, format: Format = "auto", level: Level = "info") -> None:  # noqa: A002 - the setting's name
         self._format = format
@@ -94,7 +101,13 @@ class StandardError:
 
     def warning(self, event: Event, **fields: Unpack[Fields]) -> None:
         if self._level <= LEVELS["warning"]:
-            self._logger.warning(event, **fields)
+            self._logger.warning(event, **self._placed(fields))
+
+    def _placed(self, fields: Fields) -> Fields:
+        error = sys.exception()
+        if error is None or isinstance(error, PostroomError) or not (where := place(error)):
+            return fields
+        return {"place": where, **fields}
 
     @cached_property
     def _logger(self) -> "FilteringBoundLogger":
@@ -118,6 +131,13 @@ class StandardError:
             wrapper_class=structlog.make_filtering_bound_logger(self._level),
         )
         return logger
+
+
+def place(error: BaseException) -> str:
+    """Module and line of the innermost frame of ours; empty where none is."""
+    frames = [(frame.f_globals.get("__name__", ""), line) for frame, line in traceback.walk_tb(error.__traceback__)]
+    ours = [f"{module}:{line}" for module, line in frames if module.startswith("postroom.")]
+    return ours[-1] if ours else ""
 
 
 def leading(_: object, __: str, event: "EventDict") -> "EventDict":

@@ -1,4 +1,4 @@
-"""The doorbell: a Celery app whose tasks carry ids of messages and nothing else, and a worker of it in this process.
+"""The doorbell: a Celery app whose tasks carry ids of messages and nothing else.
 
 Celery may lose a task or bring it twice; the ledger is the truth, so that a lost ring is found by the sweeper and a
 repeated one finds nothing to do. No task is ever delayed: the time of a next try stands in the ledger.
@@ -6,15 +6,11 @@ repeated one finds nothing to do. No task is ever delayed: the time of a next tr
 
 import threading
 import time
-import warnings
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from typing import Any
 
 from celery import Celery
-from celery.exceptions import CPendingDeprecationWarning
 from kombu.entity import Queue as KombuQueue
-from kombu.exceptions import OperationalError
 
 from postroom.errors import Permanent, Temporary, cause
 from postroom.logs import Log
@@ -26,7 +22,6 @@ EMBEDDED = "memory://"
 MANY = 25  # messages that are worth another thread, while one is busy; more threads get in each other's way
 PATIENCE = 0.1  # seconds that busy threads hold up the next group
 VISIBILITY = 900
-START_SECONDS = 30
 TASKS = PROCESS, PERFORM = "process", "perform"
 
 
@@ -92,7 +87,8 @@ def transport_options(settings: Queue) -> dict[str, Any]:
         "visibility_timeout": VISIBILITY,
         "unacked_restore_interval": 5,
         "unacked_restore_throttle": 1,
-        "socket_timeout": 15,
+        # Also what the end of the service waits for a Redis that has ceased to answer.
+        "socket_timeout": 5,
         "socket_connect_timeout": 5,
         "socket_keepalive": True,
         "health_check_interval": 10,
@@ -203,70 +199,3 @@ def check_broker(app: Celery, settings: Queue) -> None:
             f"the Redis of `queue.url` has maxmemory-policy {policy} and throws tasks away when memory runs short: "
             "set it to noeviction"
         )
-
-
-class Consumer:
-    """A Celery worker inside this process: a thread that takes tasks, and a pool of threads that work on them."""
-
-    def __init__(self, app: Celery, settings: Queue) -> None:
-        self._app = app
-        self._settings = settings
-        self._ready = threading.Event()
-        self._controller: Any = None
-        self._thread = threading.Thread(target=self._run, name="consumer", daemon=True)
-
-    def start(self) -> None:
-        """Return once it takes tasks, or goes on trying to, as the broker is away. Raises Temporary where it ended."""
-        from celery.worker import state
-
-        state.should_stop = None
-        state.should_terminate = None
-        # It warns of a default that we have set ourselves.
-        warnings.filterwarnings("ignore", category=CPendingDeprecationWarning)
-        self._thread.start()
-        end = time.monotonic() + START_SECONDS
-        while self._thread.is_alive() and time.monotonic() < end and not self._ready.wait(0.1):
-            pass
-        if not self._thread.is_alive():
-            raise Temporary("the queue's worker did not start: look at the lines above")
-
-    @property
-    def alive(self) -> bool:
-        """Whether it still takes tasks."""
-        return self._thread.is_alive()
-
-    def stop(self, seconds: float) -> bool:
-        """Take no more, finish what was begun; whether that was done in time."""
-        from celery.worker import state
-
-        state.should_stop = 0
-        # It looks up every two seconds, or when a task comes, and once more before it ends.
-        with suppress(OperationalError, OSError):
-            for _ in range(2):
-                self._app.send_task(f"{self._settings.name}.{PROCESS}", ([],), retry=False)
-        self._thread.join(seconds)
-        return not self._thread.is_alive()
-
-    def _run(self) -> None:
-        from celery.app.trace import setup_worker_optimizations
-        from celery.worker import WorkController
-
-        # The pool's threads know no app but the default one.
-        setup_worker_optimizations(self._app)
-        controller = WorkController(
-            app=self._app,
-            pool_cls="threads",
-            concurrency=self._settings.threads,
-            # The hub that it would use with Redis is one for the whole process, and does not start twice.
-            use_eventloop=False,
-            prefetch_multiplier=4 if self._settings.url == EMBEDDED else 1,
-            loglevel="WARNING",
-            without_heartbeat=True,
-            without_mingle=True,
-            without_gossip=True,
-            quiet=True,
-            ready_callback=lambda _: self._ready.set(),
-        )
-        self._controller = controller
-        with suppress(SystemExit):
-            controller.start()

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime, timedelta
-from time import monotonic
+from time import monotonic, time
 
 from postroom.errors import PostroomError
 from postroom.ledger import Ledger, Owner, Retention
@@ -18,6 +18,22 @@ BACKLOG = 2000  # tasks in the queue above which none is added
 TIDY = timedelta(hours=1)
 ROUNDS = 20
 LEASE = timedelta(seconds=30)
+AHEAD, BACK = 60.0, -1.0  # seconds by which the clock was set
+CALM = 120.0  # seconds in which all who work have renewed their leases
+
+
+class Clock:
+    """Compares the clock with one that nobody can set, and that stands still while the machine sleeps."""
+
+    def __init__(self, *, clock: Callable[[], float] = time, steady: Callable[[], float] = monotonic) -> None:
+        self._clock = clock
+        self._steady = steady
+        self._ahead = clock() - steady()
+
+    def leapt(self) -> float:
+        """Seconds by which it was set since this was asked last."""
+        before, self._ahead = self._ahead, self._clock() - self._steady()
+        return self._ahead - before
 
 
 class Sweeper:
@@ -36,6 +52,7 @@ class Sweeper:
         backlog: Callable[[], int],
         batch: int,
         volatile: bool,
+        clock: Clock | None = None,
     ) -> None:
         self._ledger = ledger
         self._spool = spool
@@ -49,6 +66,8 @@ class Sweeper:
         self._volatile = volatile
         self._began: float | None = None
         self._tidied: float | None = None
+        self._clock = clock or Clock()
+        self._calm_until = 0.0
 
     def heed(self, *, retention: Retention, leaving: Collection[str]) -> None:
         """The settings were read anew."""
@@ -56,14 +75,27 @@ class Sweeper:
 
     def sweep(self) -> int:
         """Ring for what is due; answers for how many. Raises Temporary."""
-        if not self._ledger.lease("sweeper", self._owner, LEASE):
+        leapt = self._clock.leapt()
+        if leapt > AHEAD:
+            self._calm_down(leapt)
+        if not self._ledger.lease("sweeper", self._owner, LEASE) or monotonic() < self._calm_until:
             return 0
+        tidying = self._tidied is None or monotonic() - self._tidied >= TIDY.total_seconds()
+        if (leapt < BACK or tidying) and (late := self._ledger.mend_setback()):
+            self._log.warning("clock.set", count=late)
         rung = self._ring()
-        if self._tidied is None or monotonic() - self._tidied >= TIDY.total_seconds():
+        if tidying:
             self._tidied = monotonic()
             if not self.tidy():
                 self._tidied = None  # go on with the next sweep
         return rung
+
+    def _calm_down(self, seconds: float) -> None:
+        """Leases seem to have run out, and time to have passed, though nothing has: who works goes on and renews what
+        it holds, and nothing is removed for its age while the clock may still be set right."""
+        self._log.warning("clock.set", seconds=round(seconds))
+        self._calm_until = monotonic() + CALM
+        self._tidied = monotonic()
 
     def _ring(self) -> int:
         if self._backlog() > BACKLOG:

@@ -11,7 +11,7 @@ from datetime import timedelta
 from postroom.desk import MailboxDesk, Office
 from postroom.errors import Permanent, PostroomError
 from postroom.lessons import learn_from
-from postroom.logs import Log
+from postroom.logs import Log, place
 from postroom.settings.mailboxes import ImapMailbox, Mailbox
 from postroom.sources import source
 
@@ -86,6 +86,11 @@ class Watcher:
         self._alone = mailbox.kind != "listener"
         self.holds = False  # the lease, so that what its desk has seen is the truth about the mailbox
 
+    @property
+    def waits_for_address(self) -> bool:
+        """Whether it is a listener that does not listen: another process may do so."""
+        return not self._alone and not self.desk.seen.connected
+
     async def run(self, *, after: Collection["asyncio.Task[None]"] = ()) -> None:
         """Until cancelled. Gives the lease up at the end. `after`: earlier watchers of the same mailbox in this
         process, which hold the same lease and have to come to their end first."""
@@ -134,8 +139,11 @@ class Watcher:
             self._log.warning("mailbox.lease", mailbox=self.desk.mailbox)
             return FIRST_WAIT
         self.desk.lost("protocol")
-        reason = str(error) if isinstance(error, PostroomError) else f"unexpected {type(error).__name__}"
-        self._log.warning("mailbox.lost", mailbox=self.desk.mailbox, reason=reason)
+        if isinstance(error, PostroomError):
+            self._log.warning("mailbox.lost", mailbox=self.desk.mailbox, reason=str(error))
+        else:
+            reason = f"unexpected {type(error).__name__}"
+            self._log.warning("mailbox.lost", mailbox=self.desk.mailbox, reason=reason, place=place(error))
         if isinstance(error, Permanent):
             self.desk.refused(error)
             return HOPELESS_WAIT

@@ -1,5 +1,6 @@
 """`postroom run` as a mail server sees it: what it acknowledged is delivered, also when it is killed."""
 
+import json
 import os
 import random
 import signal
@@ -12,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from acceptance.conftest import Site
+from servers.ports import free_port
 
 DELIVER = Path(__file__).parents[2] / "deploy/postroom-deliver"
 PIPELINE = """\
@@ -137,3 +139,30 @@ def test_semantics_6_what_was_acknowledged_is_delivered_also_when_the_service_is
     # A message whose 250 was lost on the way comes a second time; none does so by itself.
     assert len(found) == settled(site)
     assert len(found) <= 150 + 4
+
+
+@pytest.mark.parametrize("kind", ["a UNIX socket", "TCP"])
+def test_the_status_of_a_listener_is_told_by_the_process_that_serves_it(site: Site, kind: str) -> None:
+    if kind == "TCP":
+        site.settings(SETTINGS.replace("lmtp+unix:lmtp.sock", f"lmtp://127.0.0.1:{free_port()}"))
+
+    def state() -> object:
+        [box] = json.loads(site.run("status", "--json").stdout)["mailboxes"]
+        return box["state"]
+
+    with site.serving() as first:
+        site.until(lambda: state() == "listening")
+        with site.serving() as second:
+            # Tried twice, so that it has had time to tell.
+            site.until(lambda: site.log.count("another process does; stop that one, or give this mailbox another") >= 3)
+            assert state() == "listening"
+            second.send_signal(signal.SIGTERM)
+            assert second.wait(60) == 0
+        assert state() == "listening"
+        with site.serving():
+            first.kill()
+            first.wait()
+            dead = site.ledger("SELECT owner, 1 FROM watch")
+            # The one that waited serves now, and says so.
+            site.until(lambda: (told := site.ledger("SELECT owner, connected FROM watch")) != dead and told[0][1] == 1)
+            assert state() == "listening"

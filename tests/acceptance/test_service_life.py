@@ -1,14 +1,18 @@
 """The service's life: it drains within its limit, reads its files anew, cleans up behind itself."""
 
+import json
 import signal
 import socket
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
 
+import waiting
 from acceptance.conftest import Site
 from maildirs import put
+from servers.redis import Redis
 
 SETTINGS = """\
 state: state
@@ -68,6 +72,48 @@ def test_an_effect_that_does_not_end_holds_the_service_up_no_longer_than_its_lim
     assert site.ledger("SELECT owner FROM message") == [(None,)]
     program = Path("/proc") / (site.root / "began").read_text().strip()
     site.until(lambda: not program.exists())
+
+
+@pytest.mark.parametrize("command", ["run", "watch", "work"])
+def test_the_service_begins_and_ends_without_waiting_for_a_redis_that_is_away(site: Site, command: str) -> None:
+    configured(site, more='queue: {url: "redis://127.0.0.1:1/0"}')
+    site.pipeline(KEEP)
+    put(site.root / "box", "1")
+    with site.serving(command) as process:
+        # Before the worker has given up its third try.
+        waiting.until(lambda: "service.started" in site.log, 15, lambda: site.log)
+        if command != "work":
+            site.until(lambda: site.rows("SELECT count(*) FROM message") == [(1,)])
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(15) == 0
+
+
+@pytest.mark.parametrize("command", ["run", "watch", "work"])
+def test_the_service_ends_within_its_limit_though_redis_has_ceased_to_answer(
+    site: Site, make_redis: Callable[..., AbstractContextManager[Redis]], command: str
+) -> None:
+    with make_redis() as redis:
+        configured(site, more=f'queue: {{url: "{redis.url}"}}')
+        site.pipeline(KEEP)
+        with site.serving(command) as process:
+            site.until(lambda: "service.started" in site.log)
+            with redis.paused():
+                process.send_signal(signal.SIGTERM)
+                assert process.wait(25) == 0
+
+
+@pytest.mark.parametrize("queue", ["memory", "redis"])
+def test_a_start_and_an_end_warn_of_nothing(site: Site, request: pytest.FixtureRequest, queue: str) -> None:
+    url = "memory://" if queue == "memory" else request.getfixturevalue("redis").url
+    configured(site, more=f'queue: {{url: "{url}"}}')
+    site.pipeline(KEEP)
+    put(site.root / "box", "1")
+    with site.serving("run", PYTHONWARNINGS="default") as process:
+        site.until(lambda: done(site) == 1)
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    events = [json.loads(line) for line in site.log.splitlines()]  # and nothing that is no event
+    assert [event for event in events if event["level"] != "info"] == []
 
 
 def test_a_mailbox_whose_settings_change_keeps_its_lease(site: Site) -> None:

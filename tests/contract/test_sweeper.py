@@ -17,7 +17,7 @@ from postroom.ledger.statements import sql
 from postroom.queue import Bell, make_app
 from postroom.settings.model import Queue
 from postroom.spool import Spool
-from postroom.sweeper import MOST, ROUNDS, Sweeper, swept
+from postroom.sweeper import CALM, MOST, ROUNDS, Clock, Sweeper, swept
 
 AT_ONCE = timedelta(0)
 
@@ -43,7 +43,9 @@ class Yard:
     log: Quiet = field(default_factory=Quiet)
     backlog: int = 0
 
-    def sweeper(self, ledger: Ledger | None = None, *, retention: Retention | None = None) -> Sweeper:
+    def sweeper(
+        self, ledger: Ledger | None = None, *, retention: Retention | None = None, clock: Clock | None = None
+    ) -> Sweeper:
         return Sweeper(
             ledger or self.ledger,
             self.spool,
@@ -55,7 +57,21 @@ class Yard:
             backlog=lambda: self.backlog,
             batch=2,
             volatile=True,
+            clock=clock,
         )
+
+    def set_back(self, hours: int) -> None:
+        """As if the database's clock had been set back: all that is written down is of a later time."""
+        later = hours * 3600 * 1_000_000
+        with self.ledger._database.writing() as connection:
+            for statement in (
+                "UPDATE message SET rung_at = rung_at + :later, received_at = received_at + :later",
+                "UPDATE message SET next_try_at = next_try_at + :later WHERE next_try_at > 0",
+                "UPDATE message SET lease_until = lease_until + :later WHERE lease_until > 0",
+                "UPDATE lease SET until = until + :later",
+                "UPDATE memory SET until = until + :later",
+            ):
+                connection.run(sql(statement), later=later)
 
     def receive(self, *keys: str, mailbox: str = "m") -> list[int]:
         now = datetime.now(UTC)
@@ -171,3 +187,62 @@ def test_a_sweep_that_fails_unexpectedly_is_told_and_not_the_last(yard: Yard) ->
     assert yard.log.events == ["sweep.failed"]
     swept(sweeper, yard.log)
     assert yard.rings.groups == [[number]]
+
+
+def test_what_was_due_before_the_clock_was_set_back_is_rung_for_now(yard: Yard) -> None:
+    [number] = yard.receive("a")
+    now = [0.0]
+    sweeper = yard.sweeper(clock=Clock(clock=lambda: now[0], steady=lambda: 0.0))
+    assert sweeper.sweep() == 1
+    yard.set_back(24)
+    now[0] -= 24 * 3600.0
+    sweeper.sweep()
+    assert "clock.set" in yard.log.events
+    with yard.ledger._database.reading() as connection:
+        [late] = connection.column("late", sql("SELECT rung_at > NOW AS late FROM message WHERE id = :id"), id=number)
+    assert not late
+    # And a process that starts after it finds it at once.
+    yard.set_back(24)
+    assert yard.sweeper().sweep() == 1
+
+
+def test_a_next_try_does_not_wait_for_a_clock_that_was_set_back(yard: Yard) -> None:
+    [number] = yard.receive("a")
+    with yard.ledger._database.writing() as connection:
+        connection.run(sql("UPDATE message SET next_try_at = NOW + 60000000"))
+    now = [0.0]
+    sweeper = yard.sweeper(clock=Clock(clock=lambda: now[0], steady=lambda: 0.0))
+    assert sweeper.sweep() == 0
+    yard.set_back(24)
+    now[0] -= 24 * 3600.0
+    assert sweeper.sweep() == 1
+    assert yard.rings.groups == [[number]]
+
+
+def test_a_clock_that_is_set_ahead_takes_no_work_from_those_who_do_it(yard: Yard) -> None:
+    ids = yard.receive("a")
+    now, steady = [0.0], [0.0]
+    sweeper = yard.sweeper(clock=Clock(clock=lambda: now[0], steady=lambda: steady[0]))
+    assert sweeper.sweep() == 1
+    assert len(yard.ledger.claim(ids, Lease(Owner.current(), timedelta(minutes=3)))) == 1
+    yard.set_back(-24)
+    now[0] += 24 * 3600.0
+    assert sweeper.sweep() == 0
+    assert sweeper.sweep() == 0  # and not a moment later
+    assert Lease(Owner.current(), timedelta(minutes=3)).period.total_seconds() / 4 < CALM
+
+
+def test_a_lease_by_name_outlives_no_clock_that_is_set_back(yard: Yard) -> None:
+    first, second = Owner.current(), Owner.current()
+    assert yard.ledger.lease("mailbox a", first, timedelta(minutes=1))
+    assert not yard.ledger.lease("mailbox a", second, timedelta(minutes=1))
+    yard.set_back(24)
+    assert yard.ledger.lease("mailbox a", second, timedelta(minutes=1))
+
+
+def test_a_rate_waits_for_no_clock_that_is_set_back(yard: Yard) -> None:
+    assert yard.ledger.spend("slow", 1, 1) == AT_ONCE
+    assert yard.ledger.spend("slow", 1, 1) > AT_ONCE
+    yard.set_back(24)
+    assert yard.ledger.spend("slow", 1, 1) == AT_ONCE
+    assert AT_ONCE < yard.ledger.spend("slow", 1, 1) <= timedelta(minutes=1)

@@ -25,6 +25,8 @@ BLOCK = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 # Where the names in the picture of ARCHITECTURE.md live.
 NAMES = {
     "Bell": "postroom.queue:Bell",
+    "Sizes": "postroom.sources.pop3.sizes:Sizes",
+    "bodies": "postroom.sources.imap.bodies",
     "Intake": "postroom.intake:Intake",
     "Keeper": "postroom.work.claims:Keeper",
     "Labour": "postroom.work.claims:Labour",

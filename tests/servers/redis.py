@@ -1,6 +1,7 @@
 """A private Redis on a free port of 127.0.0.1, which can be killed and started again with what it had."""
 
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -49,6 +50,16 @@ class Redis:
         assert self._server is not None
         self._server.kill()
         self._server.wait(30)
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """It takes connections and answers nothing, as a machine does that hangs."""
+        assert self._server is not None
+        self._server.send_signal(signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            self._server.send_signal(signal.SIGCONT)
 
 
 @contextmanager

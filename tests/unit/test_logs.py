@@ -9,12 +9,14 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import get_args
+from typing import cast, get_args
 
 import pytest
 
 import postroom
+from postroom.errors import Temporary
 from postroom.logs import Event, Fields, Foreign, StandardError
+from postroom.units import format_size
 
 PACKAGE = Path(postroom.__file__).parent
 WRITING = 'from postroom.logs import StandardError; StandardError().info("message.done", mailbox="inbox", message=17)'
@@ -112,3 +114,25 @@ def test_an_error_that_a_library_logs_shows_its_kind_and_place(
     [line] = capsys.readouterr().err.splitlines()
     assert ": ValueError at test_logs.py:" in json.loads(line)["reason"]
     assert "Sunday" not in line
+
+
+def test_a_warning_about_a_bug_of_ours_names_its_place_and_not_its_words(capsys: pytest.CaptureFixture[str]) -> None:
+    try:
+        format_size(cast("int", "Sunday"))
+    except TypeError as error:
+        StandardError().warning("work.failed", reason=type(error).__name__)
+    [line] = capsys.readouterr().err.splitlines()
+    module, _, number = json.loads(line)["place"].rpartition(":")
+    assert module == "postroom.units"
+    assert int(number) > 0
+    assert "Sunday" not in line
+
+
+def test_a_warning_about_what_is_no_bug_names_no_place(capsys: pytest.CaptureFixture[str]) -> None:
+    log = StandardError()
+    log.warning("ledger.locked")
+    try:
+        raise Temporary("the ledger is locked")
+    except Temporary:
+        log.warning("ledger.locked")
+    assert "place" not in capsys.readouterr().err

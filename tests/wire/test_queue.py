@@ -8,7 +8,8 @@ from contextlib import AbstractContextManager, contextmanager
 import pytest
 
 from postroom.errors import Permanent, Temporary
-from postroom.queue import Bell, Consumer, check_broker, length, make_app
+from postroom.queue import Bell, check_broker, length, make_app
+from postroom.service.consumer import Consumer
 from postroom.settings.model import Queue
 from servers.redis import Redis
 
@@ -140,6 +141,8 @@ def test_a_ring_that_cannot_be_delivered_is_left_to_the_sweeper(redis: Redis) ->
     redis.start()
 
 
+# Celery tells of a default that we have set ourselves; outside of tests Python is silent about it.
+@pytest.mark.filterwarnings("ignore::celery.exceptions.CPendingDeprecationWarning")
 def test_a_worker_goes_on_after_redis_was_killed_and_came_back(redis: Redis) -> None:
     worked = Worked()
     settings = Queue(url=redis.url)

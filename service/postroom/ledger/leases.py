@@ -8,11 +8,14 @@ from postroom.ledger.database import Database
 from postroom.ledger.owner import Owner, is_gone
 from postroom.ledger.statements import sql
 
+# A lease that runs longer was taken before the clock was set back, and its holder would have renewed it since.
+LONGEST = timedelta(minutes=5)
+
 _HOLDER = sql("SELECT owner FROM lease WHERE name = :name")
 _TAKE = sql("""
     INSERT INTO lease (name, owner, until) VALUES (:name, :owner, NOW + :period)
     ON CONFLICT (name) DO UPDATE SET owner = excluded.owner, until = excluded.until
-    WHERE lease.until <= NOW OR lease.owner = :owner OR lease.owner = :gone
+    WHERE lease.until <= NOW OR lease.until > NOW + :longest OR lease.owner = :owner OR lease.owner = :gone
     RETURNING name
 """)
 _PROLONG = sql("UPDATE lease SET until = NOW + :period WHERE owner = :owner AND name IN :names RETURNING name")
@@ -24,8 +27,8 @@ def take(database: Database, name: str, owner: Owner, period: timedelta) -> bool
     with database.writing() as connection:
         found = connection.row(_HOLDER, name=clean(name))
         gone = found["owner"] if found is not None and is_gone(found["owner"]) else ""
-        taken = connection.row(_TAKE, name=clean(name), owner=str(owner), gone=gone, period=span(period))
-        return taken is not None
+        values = {"name": clean(name), "owner": str(owner), "gone": gone, "period": span(period)}
+        return connection.row(_TAKE, **values, longest=span(LONGEST)) is not None
 
 
 def prolong(database: Database, names: Collection[str], owner: Owner, period: timedelta) -> frozenset[str]:

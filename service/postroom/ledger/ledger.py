@@ -12,6 +12,7 @@ from postroom.ledger import (
     queries,
     rates,
     rings,
+    setback,
     settlements,
     transitions,
     upkeep,
@@ -239,6 +240,10 @@ class Ledger:
     def ring(self, limit: int, *, leaving: Collection[str] = (), patience: timedelta) -> Mapping[int, bool]:
         """Messages to ring for, and whether alone: their time came, or nobody has taken them for so long."""
         return rings.ring(self._database, limit, leaving, patience)
+
+    def mend_setback(self) -> int:
+        """After the clock was set back: what was due in the old time is due now; answers how much that is."""
+        return setback.mend(self._database)
 
     def unring(self, ids: Sequence[int]) -> None:
         """Nobody has rung for these: the next sweep is to."""

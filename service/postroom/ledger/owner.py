@@ -33,10 +33,20 @@ def is_gone(text: str) -> bool:
     Only a process of the same boot and the same process namespace can be judged; a container next door has
     numbers of its own. A number that another process got since is recognised by its start.
     """
+    return _runs(text) is False
+
+
+def runs_beside(text: str) -> bool:
+    """Whether that owner's process is another one than this, and certainly runs."""
+    return _runs(text) is True and (text.split("/") + [""] * 3)[2] != str(os.getpid())
+
+
+def _runs(text: str) -> bool | None:
+    """None where nobody here can know."""
     boot, namespace, pid, start, _ = (text.split("/") + [""] * 5)[:5]
     if not boot or not start or not pid.isdecimal() or (boot, namespace) != (_boot(), _namespace()):
-        return False
-    return _start(int(pid)) != start
+        return None
+    return _start(int(pid)) == start
 
 
 def _boot() -> str:

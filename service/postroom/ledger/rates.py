@@ -6,13 +6,15 @@ from postroom.ledger.columns import clean, span
 from postroom.ledger.database import Database
 from postroom.ledger.statements import sql
 
+# No batch of ours costs more: what is spent beyond that was spent before the clock was set back.
+LONGEST = timedelta(minutes=1)
 BURST = timedelta(seconds=6)  # of a rate that was not used for a while: a tenth of a minute's tokens at once
 
 _TAKE = sql("""
     INSERT INTO memory (space, key, holder, count, until) VALUES ('rate', :key, '', 1, NOW + :cost)
     ON CONFLICT (space, key) DO UPDATE
-    SET until = CASE WHEN memory.until > NOW THEN memory.until ELSE NOW END + :cost
-    WHERE memory.until + :cost <= NOW + :room
+    SET until = CASE WHEN memory.until > NOW AND memory.until <= NOW + :longest THEN memory.until ELSE NOW END + :cost
+    WHERE memory.until + :cost <= NOW + :room OR memory.until > NOW + :longest
     RETURNING until
 """)
 _WAIT = sql("SELECT until + :cost - :room - NOW AS wait FROM memory WHERE space = 'rate' AND key = :key")
@@ -28,7 +30,7 @@ def spend(database: Database, name: str, tokens: int, per_minute: int) -> timede
     room = max(span(BURST), cost)
     values = {"key": clean(name), "cost": cost, "room": room}
     with database.writing() as connection:
-        if connection.row(_TAKE, **values) is not None:
+        if connection.row(_TAKE, **values, longest=max(span(LONGEST), cost)) is not None:
             return timedelta(0)
         found = connection.row(_WAIT, **values)
         wait = 0 if found is None else int(found["wait"])

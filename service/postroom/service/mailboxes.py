@@ -6,7 +6,8 @@ from contextlib import suppress
 
 from postroom.desk import MailboxDesk, Office
 from postroom.errors import PostroomError
-from postroom.ledger import Watched
+from postroom.ledger import Ledger, Watched
+from postroom.ledger.owner import runs_beside
 from postroom.logs import Log
 from postroom.settings import Settings
 from postroom.watch import Leases, Watcher
@@ -60,9 +61,13 @@ class Mailboxes:
         told: dict[str, Watched] = {}
         while True:
             # Who waits for another's lease has seen nothing.
-            seen = [watcher.desk.seen for watcher, _ in self._watchers.values() if watcher.holds]
-            fresh = [one for one in seen if told.get(one.mailbox) != one]
+            watchers = [watcher for watcher, _ in self._watchers.values() if watcher.holds]
+            fresh = [one.desk.seen for one in watchers if told.get(one.desk.mailbox) != one.desk.seen]
+            waiting = {one.desk.mailbox for one in watchers if one.waits_for_address}
             with suppress(PostroomError):
+                if waiting:
+                    served = await office.call(served_beside, office.ledger, waiting)
+                    fresh = [one for one in fresh if one.mailbox not in served]
                 await office.call(office.ledger.tell, fresh)
                 told.update({one.mailbox: one for one in fresh})
             await asyncio.sleep(TELL)
@@ -78,3 +83,9 @@ class Mailboxes:
     def _going(self, name: str) -> "list[asyncio.Task[None]]":
         """Earlier watchers of a mailbox that have not come to their end yet."""
         return [task for task in self._ending.get(name, ()) if not task.done()]
+
+
+def served_beside(ledger: Ledger, mailboxes: Collection[str]) -> frozenset[str]:
+    """Those of them that another process of this machine listens for."""
+    rows = [row for row in ledger.watched() if row.mailbox in mailboxes]
+    return frozenset(row.mailbox for row in rows if row.connected and runs_beside(row.owner))

@@ -97,7 +97,7 @@ class Service:
         for number in (signal.SIGTERM, signal.SIGINT):
             self._loop.add_signal_handler(number, self._stopping.set)
         self._loop.add_signal_handler(signal.SIGHUP, lambda: self._loop.create_task(self._files.reload()))
-        await self._loop.run_in_executor(None, self._shop.start)
+        self._shop.start()
         self._mailboxes.follow(self._files.current.settings, self._office())
         self._started = True
         background = [asyncio.create_task(self._lasting(each)) for each in self._living()]

@@ -14,6 +14,7 @@ from postroom.metrics.prometheus import Metrics
 from postroom.service.absences import Absences
 from postroom.service.broker import Broker
 from postroom.service.config import Config
+from postroom.service.consumer import Consumer
 from postroom.service.seats import Seats
 from postroom.spool import Spool
 from postroom.sweeper import Sweeper
@@ -103,12 +104,12 @@ class Workshop:
             batch=settings.queue.batch,
             volatile=self._alone,
         )
-        self._consumer = queue.Consumer(app, settings.queue) if works else None
+        self._consumer = Consumer(app, settings.queue) if works else None
         self.works = works
         self._started = False
 
     def start(self) -> None:
-        """Take tasks from here on. Raises Temporary."""
+        """Take tasks from here on."""
         if self._consumer is not None:
             self._consumer.start()
         self._started = True

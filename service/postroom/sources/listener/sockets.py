@@ -56,6 +56,8 @@ def _explained(url: str, error: OSError) -> PostroomError:
         reason = "this machine cannot tell what address that is"
     if reason is not None:
         return Permanent(f"{url} cannot be listened on: {reason}")
+    if error.errno == errno.EADDRINUSE:
+        return _taken(url)
     return Temporary(f"{url} cannot be listened on: {error.strerror or 'the system gives no reason'}")
 
 
@@ -124,7 +126,14 @@ def _check_free(path: Path) -> None:
             return  # left by a process that is gone
         except OSError:
             pass
-    raise Temporary(f"{path} cannot be listened on: another process does")
+    raise _taken(str(path))
+
+
+def _taken(address: str) -> Temporary:
+    return Temporary(
+        f"{address} cannot be listened on: another process does; stop that one, or give this mailbox another address "
+        "(it is tried again and again)"
+    )
 
 
 def _unlink(path: Path, inode: int) -> None:
