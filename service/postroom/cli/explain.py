@@ -70,7 +70,8 @@ def read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise Permanent(f"{file}: {error.strerror}") from error
+        told = "is a directory; name the messages in it" if file.is_dir() else error.strerror
+        raise Permanent(f"{file}: {told}") from error
 
 
 def _settings(config: Path | None, pipeline: str | None) -> Settings | None:

@@ -193,11 +193,20 @@ def load_pipeline(named: str, settings: Settings | None = None) -> Loaded:
     path = Path(named) if is_path or settings is None else settings.pipelines / f"{named}.yaml"
     library = Library(path.parent, settings)
     if not library.read(path.stem) or path.suffix != ".yaml":
-        told = f"there is no such file `{path}`" if is_path else library.missing(named)
+        told = _no_pipeline(path) if is_path else library.missing(named)
         raise Misconfigured([Missing(named, 1, 1, Problem((), told))])
     library.check([path.stem], facts=False)
     files = library.good()
     return Loaded(file=files[path.stem], files=files)
+
+
+def _no_pipeline(path: Path) -> str:
+    """The sentence for a path that leads to no pipeline."""
+    if path.is_dir():
+        return "is a directory; name the file in it"
+    if path.exists():
+        return f"a pipeline is a file that ends in .yaml: rename it to {path.stem}.yaml"
+    return f"there is no such file `{path}`"
 
 
 def _servers(settings: Settings) -> frozenset[str]:
