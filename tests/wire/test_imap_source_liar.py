@@ -8,72 +8,11 @@ import pytest
 
 from postroom.ledger import State
 from servers import accounts
-from servers.liar import CAPABILITIES, Peer, Script, lying
+from servers.liar import CAPABILITIES, Peer, lying
+from wire.scripts import BODY, listed, literal, one_message, select, serve
 from wire.sites import site
 
 MOVE = "rules: [{name: all, do: [{move: Done}]}]"
-BODY = b"Subject: hello\r\n\r\nhello, this is the body\r\n"
-
-
-def literal(uid: int, body: bytes = BODY) -> bytes:
-    return b"* %d FETCH (UID %d BODY[] {%d}\r\n%s)" % (uid, uid, len(body), body)
-
-
-def listed(uid: int, size: int = len(BODY)) -> str:
-    return f"* {uid} FETCH (UID {uid} RFC822.SIZE {size} FLAGS ())"
-
-
-async def serve(peer: Peer, answers: dict[str, Callable[[str], list[str | bytes]]], **selected: int) -> None:
-    """Log in, then answer each command by the first pattern that fits; else OK alone. IDLE ends with its DONE."""
-    await peer.log_in()
-    await select(peer, **selected)
-    while True:
-        command = await peer.command()
-        if command.startswith("IDLE"):
-            peer.send("+ idling")
-            await peer.line()
-            peer.done()
-            continue
-        if command.startswith(("SELECT", "EXAMINE")):
-            peer.said.pop()
-            await select(peer, command=False, **selected)
-            continue
-        verdict = "OK done"
-        for pattern, answer in answers.items():
-            if re.match(pattern, command):
-                lines = answer(command)
-                if lines and isinstance(lines[-1], str) and re.match("OK|NO|BAD", lines[-1]):
-                    verdict = str(lines.pop())
-                peer.send(*lines)
-                break
-        peer.done(verdict)
-
-
-async def select(peer: Peer, *, command: bool = True, validity: int = 7, next: int = 2, exists: int = 1) -> None:  # noqa: A002
-    if command:
-        await peer.command("SELECT")
-    peer.send(
-        f"* {exists} EXISTS",
-        r"* OK [PERMANENTFLAGS (\Seen \Deleted \Flagged \*)] ok",
-        f"* OK [UIDVALIDITY {validity}] ok",
-        f"* OK [UIDNEXT {next}] ok",
-    )
-    peer.done()
-
-
-def one_message(answers: dict[str, Callable[[str], list[str | bytes]]]) -> Script:
-    """A mailbox with one message, UID 1, and special answers."""
-    usual: dict[str, Callable[[str], list[str | bytes]]] = {
-        r"UID FETCH .*RFC822.SIZE": lambda command: [listed(1)] if re.match(r"UID FETCH (1|2:\*)", command) else [],
-        r"UID FETCH .*BODY\.PEEK": lambda _: [literal(1)],
-        r"UID FETCH 1 \(UID FLAGS\)": lambda _: ["* 1 FETCH (UID 1 FLAGS ())"],
-        r'LIST "" "Done"': lambda _: ['* LIST () "/" "Done"'],
-    }
-
-    async def script(peer: Peer) -> None:
-        await serve(peer, answers | {key: value for key, value in usual.items() if key not in answers})
-
-    return script
 
 
 async def test_an_old_uid_in_answer_to_an_open_range_is_no_new_mail(tmp_path: Path) -> None:
@@ -161,31 +100,6 @@ async def test_a_message_that_ends_every_connection_holds_up_none(tmp_path: Path
     async with lying(script) as liar, site(tmp_path, accounts.plain(liar.port, start="all")) as here, here.watching():
         await here.until(lambda: here.ends() == ["kept", "wanted", "kept"])
         assert here.rows(State.WANTED)[0].tries == 1
-
-
-async def test_another_uidvalidity_while_selected_takes_no_message_under_a_wrong_key(tmp_path: Path) -> None:
-    """RFC 2683 3.4.3."""
-
-    async def first(peer: Peer) -> None:
-        sizes = {r"UID FETCH .*RFC822.SIZE": lambda _: ["* OK [UIDVALIDITY 8] new", listed(1)]}
-        await serve(peer, sizes, validity=7)
-
-    async def then(peer: Peer) -> None:
-        answers = {
-            r"UID FETCH .*RFC822.SIZE": lambda _: [
-                listed(1).replace("FLAGS", 'INTERNALDATE "01-Jan-2040 00:00:00 +0000" FLAGS')
-            ],
-            r"UID FETCH .*BODY\.PEEK": lambda _: [literal(1)],
-        }
-        await serve(peer, answers, validity=8)
-
-    async with (
-        lying(first, then) as liar,
-        site(tmp_path, accounts.plain(liar.port, start="all")) as here,
-        here.watching(),
-    ):
-        await here.until(lambda: here.ends() == ["kept"])
-        assert here.rows()[0].source_key == "INBOX/8/1"
 
 
 async def test_a_no_to_copy_deletes_nothing(tmp_path: Path) -> None:
