@@ -1,5 +1,6 @@
 """What the IMAP source makes of a server that lies, or breaks at the worst moment."""
 
+import asyncio
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -138,6 +139,37 @@ async def test_an_ok_to_move_proves_nothing(tmp_path: Path, answer: list[str | b
         account = accounts.plain(liar.port, start="all", idle="0.1s")
         async with site(tmp_path, account, MOVE) as here, here.watching():
             await here.until(lambda: here.rows(State.DONE) and here.rows()[0].tries == 1)
+
+
+@pytest.mark.parametrize("verdict", ["OK done", "NO [OVERQUOTA] enough"])
+async def test_of_a_move_in_part_each_message_has_its_own_end(tmp_path: Path, verdict: str) -> None:
+    """RFC 6851 3.3: a MOVE may fail in the middle, and what was moved until then is moved."""
+    moved: list[bool] = []
+
+    def flags(_: str) -> list[str | bytes]:
+        return [f"* {uid} FETCH (UID {uid} FLAGS ())" for uid in ((2,) if moved else (1, 2))]
+
+    def move(_: str) -> list[str | bytes]:
+        moved.append(True)
+        return ["* OK [COPYUID 9 1 88] moved", "* 1 EXPUNGE", verdict]
+
+    async def script(peer: Peer) -> None:
+        answers: dict[str, Callable[[str], list[str | bytes]]] = {
+            r"UID FETCH .*RFC822.SIZE": lambda command: [listed(1), listed(2)] if ":*" not in command else [],
+            r"UID FETCH .*BODY\.PEEK": lambda _: [literal(1), literal(2)],
+            r"UID FETCH .*\(UID FLAGS\)": flags,
+            r'LIST "" "Done"': lambda _: ['* LIST () "/" "Done"'],
+            "UID MOVE": move,
+        }
+        await serve(peer, answers, next=3, exists=2)
+
+    async with lying(script) as liar, site(tmp_path, accounts.plain(liar.port, start="all"), MOVE) as here:
+        here.works = False
+        async with here.watching():
+            await here.until(lambda: len(here.rows(State.RECEIVED)) == 2)
+            await asyncio.to_thread(here.work_off)
+            await here.until(lambda: here.ends() == ["moved", "done"] and here.rows()[1].tries == 1)
+        assert not [said for said in liar.said if re.search("STORE|EXPUNGE", said)]
 
 
 async def test_a_message_that_is_gone_is_believed_gone_the_second_time_only(tmp_path: Path) -> None:
