@@ -45,6 +45,13 @@ def test_tls_is_required_by_default(site: "Site", url: str, port: int, encryptio
     assert terms.credentials is None
 
 
+def test_the_answer_to_a_whole_message_is_waited_for_ten_minutes(site: "Site") -> None:
+    """Whoever gives up earlier sends again what was taken (RFC 5321 4.5.3.2.6)."""
+    way = servers(site, relay={"url": "smtp://mail.example.com", "timeout": "5s"})["relay"]
+    assert isinstance(way, SmtpTransport)
+    assert (way.terms.timeout, way.terms.final) == (5, 600)
+
+
 def test_a_user_logs_in_with_a_secret_that_is_fetched_when_it_is_needed(site: "Site") -> None:
     relay = {"url": "smtp://out%40x@mail.example.com", "password-file": "secret"}
     way = servers(site, relay=relay)["relay"]
