@@ -77,6 +77,14 @@ def test_explain_tells_rules_reasons_and_what_would_be_done(site):
     assert told.index("would do:") < told.index("extract invoices") < told.index("move Archive")
 
 
+def test_explain_reads_a_message_within_the_limits_of_the_settings(site):
+    """As the worker does: else it would tell of attachments that no rule ever sees."""
+    site.settings((site.root / "postroom.yaml").read_text() + "limits: {parts: 2}\n")
+    site.pipeline('name: main\nrules: [{name: many, when: {attachments: ">= 3"}, do: {move: Many}}]\n')
+    done = site.run("explain", letter(site, message(attachments=["a.pdf", "b.pdf", "c.pdf"])))
+    assert b"keep (implicit)" in done.stdout
+
+
 def test_explain_does_nothing(site):
     site.pipeline(RULES)
     file = letter(site, INVOICE)

@@ -50,7 +50,7 @@ def explain(
     bench = Bench(config, pipeline, mailbox)
     found: list[JsonValue] = []
     for file in files:
-        message = parse(read(file))
+        message = parse(read(file), limits=bench.tools.limits)
         envelope = Envelope(
             sender=sender if sender is not None else return_path(bytes(message.raw[:65536])),
             recipients=tuple(recipient or ()),
