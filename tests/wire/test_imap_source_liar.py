@@ -192,6 +192,17 @@ async def test_a_message_that_is_gone_is_believed_gone_the_second_time_only(tmp_
         await here.until(lambda: here.ends() == ["moved"])
 
 
+@pytest.mark.parametrize("place", ["keep", "move: Done"])
+async def test_a_no_to_append_leaves_the_original(tmp_path: Path, place: str) -> None:
+    rules = f"rules: [{{name: all, do: [{{subject: {{prefix: x}}}}, {{{place}}}]}}]".replace("{keep}", "keep")
+    async with lying(one_message({"APPEND": lambda _: ["NO [OVERQUOTA] enough"]})) as liar:
+        account = accounts.plain(liar.port, start="all", idle="0.1s", rewrite=True)
+        async with site(tmp_path, account, rules) as here, here.watching():
+            await here.until(lambda: here.rows(State.DONE) and here.rows()[0].tries == 1)
+        assert [said for said in liar.said if said.startswith("APPEND")]
+        assert not [said for said in liar.said if re.search("UID (STORE|EXPUNGE|MOVE)", said)]
+
+
 async def test_a_folder_is_made_without_waiting_for_trycreate(tmp_path: Path) -> None:
     made: list[bool] = []
 
