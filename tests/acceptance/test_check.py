@@ -136,3 +136,4 @@ def test_init_says_in_one_line_why_it_cannot_write(tmp_path: Path) -> None:
     done = postroom("init", "file/site", cwd=tmp_path)
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
+    assert "name a directory" in done.stderr

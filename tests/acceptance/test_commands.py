@@ -77,6 +77,14 @@ def test_explain_tells_rules_reasons_and_what_would_be_done(site):
     assert told.index("would do:") < told.index("extract invoices") < told.index("move Archive")
 
 
+def test_explain_reads_a_message_within_the_limits_of_the_settings(site):
+    """As the worker does: else it would tell of attachments that no rule ever sees."""
+    site.settings((site.root / "postroom.yaml").read_text() + "limits: {parts: 2}\n")
+    site.pipeline('name: main\nrules: [{name: many, when: {attachments: ">= 3"}, do: {move: Many}}]\n')
+    done = site.run("explain", letter(site, message(attachments=["a.pdf", "b.pdf", "c.pdf"])))
+    assert b"keep (implicit)" in done.stdout
+
+
 def test_explain_does_nothing(site):
     site.pipeline(RULES)
     file = letter(site, INVOICE)
@@ -126,6 +134,7 @@ def test_options_of_a_command_in_front_of_it_are_told_where_they_belong(tmp_path
 
 def test_explain_of_a_file_that_is_not_there_is_one_line(site):
     assert_one_line(site.run("explain", "nothing.eml"), 1, "nothing.eml")
+    assert_one_line(site.run("explain", "pipelines"), 1, "pipelines: is a directory")
 
 
 def test_tests_of_pipelines_that_pass_end_with_0(site):
@@ -237,6 +246,31 @@ def test_replay_from_an_effect_repeats_that_one_too(site):
     assert (site.root / "ran").read_text() == "x\nx\n"
 
 
+def test_replay_from_an_effect_that_is_not_there_replays_nothing(site):
+    failing(site)
+    site.filter(LETTER)
+    assert_one_line(site.run("replay", "1", "--from-effect", "9"), 1, "has no effect 9")
+    assert (site.root / "ran").read_text() == "x\n"
+
+
+def test_replay_of_several_touches_none_where_one_is_not_there(site):
+    """The first would wait for an offer of its caller, who has been told that it was done."""
+    failing(site)
+    site.filter(LETTER)
+    assert_one_line(site.run("replay", "1", "99"), 1, "99")
+    assert [one["state"] for one in listed(site)] == ["dead"]
+
+
+@pytest.mark.parametrize("command", [("show",), ("replay",), ("drop", "--reason", "x")], ids=" ".join)
+def test_a_message_of_another_mailbox_than_the_named_one_is_left_alone(site, command):
+    other = '  other: {url: "maildir:box", pipeline: main}\n'
+    site.settings((site.root / "postroom.yaml").read_text() + other)
+    failing(site)
+    site.run("filter", message=LETTER)
+    assert_one_line(site.run(*command, "1", "--mailbox", "other"), 1, "of `stdin`")
+    assert [one["state"] for one in listed(site)] == ["dead"]
+
+
 def test_replay_plans_again_by_todays_rules(site):
     failing(site)
     site.filter(LETTER)
@@ -289,6 +323,7 @@ def test_a_number_that_no_message_can_have_is_no_traceback(site, number):
         done = site.run(*command, "--", number)
         assert done.returncode in (1, 2)
         assert b"Traceback" not in done.stderr
+        assert f"there is no message {number}" in done.stderr.decode()
 
 
 @pytest.mark.parametrize("arguments", EVERY, ids=" ".join)

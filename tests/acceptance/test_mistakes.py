@@ -40,6 +40,7 @@ def sentence(done: subprocess.CompletedProcess[bytes], status: int) -> str:
         ("postroom.yaml", "filter", 75, "postroom.yaml:1:1: the file cannot be read: Permission denied"),
         ("pipelines/main.yaml", "check", 78, "main.yaml:1:1: the file cannot be read: Permission denied"),
         ("pipelines", "test", 1, "there is no pipeline that can be read in"),
+        ("pipelines", "filter", 75, "pipelines, which this user cannot read"),
         ("state", "filter", 75, "state"),
         ("state", "messages", 75, "ledger.db: permission denied"),
     ],
@@ -51,6 +52,30 @@ def test_what_may_not_be_read_is_named(site: "Site", closed: str, command: str, 
         assert told in sentence(site.run(command, prefix=BOUND, message=b"Subject: x\n\n"), status)
     finally:
         (site.root / closed).chmod(0o700)
+
+
+@pytest.mark.parametrize("command", [["check"], ["explain", "letter.eml"], ["test"]], ids=" ".join)
+def test_rules_can_be_looked_at_by_who_may_not_see_the_mail(site: "Site", command: list[str]) -> None:
+    (site.root / "letter.eml").write_bytes(b"Subject: x\n\n")
+    (site.root / "closed").mkdir()
+    text = (site.root / "postroom.yaml").read_text()
+    site.settings(text.replace("state: state", "state: closed/state").replace("store: mail", "store: closed/mail"))
+    site.pipeline("name: main\nrules:\n  - {name: a, do: keep}\ntests:\n  - {message: {}, expect: keep}\n")
+    (site.root / "closed").chmod(0)
+    try:
+        done = site.run(*command, prefix=BOUND)
+    finally:
+        (site.root / "closed").chmod(0o700)
+    assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_settings_in_a_closed_directory_are_a_matter_of_the_configuration(site: "Site") -> None:
+    (site.root / "closed").mkdir(mode=0)
+    try:
+        done = site.run("check", "--config", "closed/postroom.yaml", prefix=BOUND)
+    finally:
+        (site.root / "closed").chmod(0o700)
+    assert "closed/postroom.yaml: cannot be looked at: permission denied" in sentence(done, 78)
 
 
 def test_a_closed_directory_of_pipelines_is_told_with_its_place(site: "Site") -> None:
@@ -130,8 +155,7 @@ def test_a_port_that_somebody_else_has_is_told(site: "Site") -> None:
     ("arguments", "status", "told"),
     [
         (("run", "--mailbox", "inbx"), 1, "no mailbox `inbx` can be watched; there are: inbox"),
-        (("run", "--metrics", "9925"), 1, "--metrics must be ADDRESS:PORT"),
-        (("watch",), 1, "`queue.url` is memory://, which no other process can reach"),
+        (("watch",), 78, "queue.url: memory:// cannot be reached by another process"),
         (("backfill", "inbox"), 1, "no IMAP mailbox is called `inbox`"),
         (("explain", "--mailbox", "x", "postroom.yaml"), 1, "no mailbox is called `x`; there are: stdin, inbox"),
         (("test", "mian"), 78, "did you mean `main`?"),

@@ -81,6 +81,22 @@ def test_a_name_that_is_none_is_told(site: Site) -> None:
     assert b"Traceback" not in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        pytest.param("./nothing.yaml", "there is no such file `nothing.yaml`", id="missing"),
+        pytest.param("./rules.yml", "rename it to rules.yaml", id="another ending"),
+        pytest.param("pipelines/", "is a directory; name the file in it", id="directory"),
+    ],
+)
+def test_a_path_that_leads_to_no_pipeline_is_told_with_the_remedy(site: Site, path: str, told: str) -> None:
+    site.pipeline(GOOD)
+    (site.root / "rules.yml").write_text(GOOD)
+    done = site.run("test", path)
+    assert (done.returncode, b"Traceback" in done.stderr) == (78, False)
+    assert done.stderr.decode().rstrip().endswith(told)
+
+
 def test_a_path_needs_no_settings(tmp_path: Path) -> None:
     alone = tmp_path / "p.yaml"
     alone.write_text(GOOD + PASSES)

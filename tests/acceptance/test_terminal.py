@@ -59,6 +59,12 @@ def test_help_names_every_command_with_its_first_sentence():
     )
 
 
+def test_a_wrong_option_is_told_in_words_for_people():
+    done = said("messages", "--state", "gone")
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert b"Invalid value for '--state': 'gone' is not one of 'wanted'" in done.stderr
+
+
 def test_the_version_is_told():
     from postroom import __version__
 

@@ -55,7 +55,8 @@ async def test_when_it_answers_the_message_is_in_the_ledger(intake: Intake, ledg
     assert rings.ids == [answer.id]
 
 
-async def test_what_comes_together_shares_a_commit(intake: Intake, ledger: Ledger) -> None:
+async def together(intake: Intake, ledger: Ledger, *offers: Arrival) -> tuple[list[object], int]:
+    """The answers, or errors, for offers of which all but the first make one group; and how many commits there were."""
     # The first one's commit is held up until all others wait.
     commits: list[int] = []
     go = threading.Event()
@@ -66,15 +67,29 @@ async def test_what_comes_together_shares_a_commit(intake: Intake, ledger: Ledge
             assert go.wait(60)
 
     with writing(ledger, counted):
-        first = asyncio.ensure_future(intake.take("m", Batch(arrivals=(arrival("first"),))))
+        first, *others = (Batch(arrivals=(one,)) for one in offers)
+        taking = [asyncio.ensure_future(intake.take("m", first))]
         while not commits:
             await asyncio.sleep(0)
-        others = [asyncio.ensure_future(intake.take("m", Batch(arrivals=(arrival(f"k{n}"),)))) for n in range(20)]
+        taking += [asyncio.ensure_future(intake.take("m", batch)) for batch in others]
         await asyncio.sleep(0)
         go.set()
-        answers = await asyncio.gather(first, *others)
-    assert len({answer.id for [answer] in answers if isinstance(answer, Recorded)}) == 21
-    assert len(commits) == 2
+        found = await asyncio.gather(*taking, return_exceptions=True)
+    return [one if isinstance(one, BaseException) else one[0] for one in found], len(commits)
+
+
+async def test_what_comes_together_shares_a_commit(intake: Intake, ledger: Ledger) -> None:
+    answers, commits = await together(intake, ledger, *(arrival(f"k{number}") for number in range(21)))
+    assert len({answer.id for answer in answers if isinstance(answer, Recorded)}) == 21
+    assert commits == 2
+
+
+async def test_of_a_group_that_fails_each_is_taken_alone(intake: Intake, ledger: Ledger, spool: Spool) -> None:
+    gone = spool.write([b"Subject: a\n\n"])
+    spool.delete(gone.name)
+    offers = [arrival("first"), arrival("a"), arrival("broken", gone), arrival("b")]
+    answers, _ = await together(intake, ledger, *offers)
+    assert [type(answer) for answer in answers] == [Recorded, Recorded, Temporary, Recorded]
 
 
 async def test_a_known_key_gives_its_row_and_is_not_rung_for_again(intake: Intake, rings: Rings) -> None:

@@ -58,19 +58,39 @@ def test_files_and_directories_are_private_even_under_an_open_umask(tmp_path: Pa
     assert {stat.S_IMODE(path.stat().st_mode) for path in files(tmp_path)} == {0o600}
 
 
-def test_file_and_names_are_synced_before_the_write_returns(tmp_path: Path) -> None:
-    program = (
-        "import sys; from pathlib import Path; from postroom.spool import Spool\n"
-        "spool = Spool(Path(sys.argv[1])); spool.write([b'x'])\n"
-        "seen = []\n"
-        "def watch(event, arguments):\n"
-        "    if event in ('open', 'os.rename'): seen.append((event, str(arguments[0])))\n"
-        "sys.addaudithook(watch); name = spool.write([b'x']).name\n"
-        "print(*[event for event, path in seen if sys.argv[1] in path])\n"
-    )
-    said = subprocess.run([sys.executable, "-c", program, tmp_path], check=True, capture_output=True, text=True).stdout
-    # The unfinished file, its new name, and the directory opened for its fsync.
-    assert said.split() == ["open", "os.rename", "open"]
+def test_file_and_names_are_synced_before_the_write_returns(
+    spool: Spool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spool.write([b"earlier"])
+    calls: list[str] = []
+    sync, rename = os.fsync, os.rename
+
+    def syncing(descriptor: int) -> None:
+        path = Path(f"/proc/self/fd/{descriptor}").readlink()
+        calls.append(f"sync {'directory' if path.is_dir() else path.parent.name}")
+        sync(descriptor)
+
+    def renaming(source: Path, target: Path) -> None:
+        calls.append(f"rename {source.parent.name}")
+        rename(source, target)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    monkeypatch.setattr(os, "rename", renaming)
+    spool.write([b"x"])
+    assert calls == ["sync tmp", "rename tmp", "sync directory"]
+
+
+def test_directories_that_are_made_are_synced_where_they_stand(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    synced: set[Path] = set()
+    sync = os.fsync
+
+    def syncing(descriptor: int) -> None:
+        synced.add(Path(f"/proc/self/fd/{descriptor}").readlink())
+        sync(descriptor)
+
+    monkeypatch.setattr(os, "fsync", syncing)
+    Spool(tmp_path / "state" / "spool").write([b"x"])
+    assert {tmp_path, tmp_path / "state", tmp_path / "state" / "spool"} <= synced
 
 
 def test_a_write_that_fails_halfway_leaves_nothing(spool: Spool, tmp_path: Path) -> None:

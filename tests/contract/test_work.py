@@ -66,6 +66,16 @@ def test_a_planned_message_that_kills_its_workers_becomes_a_dead_letter_and_is_k
     assert len(shop.mail("files/filed")) == 1
 
 
+def test_a_message_of_which_an_effect_failed_for_good_is_not_remembered(shop: Shop) -> None:
+    """A second copy of it is no duplicate: of the first nobody knows that all was done (RFC 7352)."""
+    shop.rules("{duplicate: {by: raw}}, {exec: {command: [/bin/sh, -c, 'exit 65'], delivers: false}}")
+    [number] = shop.receive()
+    shop.work([number])
+    shown = shop.show(number)
+    states = {effect.record.word: effect.state for effect in shown.effects}
+    assert (shown.row.state, states["remember"]) == (State.DEAD, EffectState.DEAD)
+
+
 def killed(shop: Shop, claims: Sequence[Claim]) -> None:
     """Stops at the first effect, with the plan stored."""
 

@@ -28,6 +28,7 @@ from postroom.settings import load, load_pipeline
 from postroom.settings.cases import Case, ShortMessage
 from postroom.settings.mailboxes import Mailbox
 from postroom.settings.model import Settings
+from postroom.settings.servers import Server
 from postroom.settings.words import Words
 from postroom.steps import STEPS, step
 from postroom.trial import run
@@ -57,8 +58,8 @@ def examples(name: str) -> list[Any]:
     return [yaml.safe_load(text) for text in re.findall(r"^```yaml\n(.*?)^```$", read(name), re.MULTILINE | re.DOTALL)]
 
 
-def mailbox_kinds() -> list[type[Mailbox]]:
-    found, waiting = [], [Mailbox]
+def kinds(of: type[Mailbox | Server]) -> list[type[Mailbox | Server]]:
+    found, waiting = [], [of]
     while waiting:
         kind = waiting.pop()
         waiting += kind.__subclasses__()
@@ -122,9 +123,10 @@ def test_every_setting_has_its_heading_or_its_row_and_a_description() -> None:
             assert rows(section("settings.md", f"`{entry.name}`")) == nested
 
 
-def test_every_kind_of_mailbox_has_its_heading_and_all_its_keys() -> None:
-    assert len(mailbox_kinds()) >= 5
-    for kind in mailbox_kinds():
+@pytest.mark.parametrize(("of", "number"), [(Mailbox, 5), (Server, 4)], ids=["mailboxes", "servers"])
+def test_every_kind_has_its_heading_and_all_its_keys(of: type[Mailbox | Server], number: int) -> None:
+    assert len(kinds(of)) == number
+    for kind in kinds(of):
         keys = list(entries(kind))
         assert {key.name for key in keys} <= rows(section("settings.md", kind.kind))
         assert [key.name for key in keys if not key.text] == [], kind.kind

@@ -133,6 +133,8 @@ async def test_hundreds_wait_while_there_is_no_room(server: Dovecot, user: str, 
         async with here.watching():
             await here.until(lambda: len(here.rows()) >= 20)
             await here.until(lambda: here.desk.seen.connected)
+            with pytest.raises(TimeoutError):
+                await asyncio.wait_for(here.desk.room(), 0.5)
             assert len(here.rows()) <= 120  # two batches are on their way at most
             here.works = True
             here.work_off()

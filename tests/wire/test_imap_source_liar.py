@@ -1,5 +1,6 @@
 """What the IMAP source makes of a server that lies, or breaks at the worst moment."""
 
+import asyncio
 import re
 from base64 import b64decode
 from collections.abc import Callable
@@ -9,78 +10,12 @@ import pytest
 
 from postroom.ledger import State
 from servers import accounts
-from servers.liar import CAPABILITIES, Peer, Script, lying
+from servers.liar import CAPABILITIES, Peer, lying
+from wire.scripts import BODY, listed, literal, one_message, select, serve
 from wire.sites import site
 
 MOVE = "rules: [{name: all, do: [{move: Done}]}]"
 OAUTH = CAPABILITIES.replace("AUTH=PLAIN", "AUTH=XOAUTH2")
-BODY = b"Subject: hello\r\n\r\nhello, this is the body\r\n"
-
-
-def literal(uid: int, body: bytes = BODY) -> bytes:
-    return b"* %d FETCH (UID %d BODY[] {%d}\r\n%s)" % (uid, uid, len(body), body)
-
-
-def listed(uid: int, size: int = len(BODY)) -> str:
-    return f"* {uid} FETCH (UID {uid} RFC822.SIZE {size} FLAGS ())"
-
-
-async def serve(
-    peer: Peer,
-    answers: dict[str, Callable[[str], list[str | bytes]]],
-    capabilities: str = CAPABILITIES,
-    **selected: int,
-) -> None:
-    """Log in, then answer each command by the first pattern that fits; else OK alone. IDLE ends with its DONE."""
-    await peer.log_in(capabilities)
-    await select(peer, **selected)
-    while True:
-        command = await peer.command()
-        if command.startswith("IDLE"):
-            peer.send("+ idling")
-            await peer.line()
-            peer.done()
-            continue
-        if command.startswith(("SELECT", "EXAMINE")):
-            peer.said.pop()
-            await select(peer, command=False, **selected)
-            continue
-        verdict = "OK done"
-        for pattern, answer in answers.items():
-            if re.match(pattern, command):
-                lines = answer(command)
-                if lines and isinstance(lines[-1], str) and re.match("OK|NO|BAD", lines[-1]):
-                    verdict = str(lines.pop())
-                peer.send(*lines)
-                break
-        peer.done(verdict)
-
-
-async def select(peer: Peer, *, command: bool = True, validity: int = 7, next: int = 2, exists: int = 1) -> None:  # noqa: A002
-    if command:
-        await peer.command("SELECT")
-    peer.send(
-        f"* {exists} EXISTS",
-        r"* OK [PERMANENTFLAGS (\Seen \Deleted \Flagged \*)] ok",
-        f"* OK [UIDVALIDITY {validity}] ok",
-        f"* OK [UIDNEXT {next}] ok",
-    )
-    peer.done()
-
-
-def one_message(answers: dict[str, Callable[[str], list[str | bytes]]]) -> Script:
-    """A mailbox with one message, UID 1, and special answers."""
-    usual: dict[str, Callable[[str], list[str | bytes]]] = {
-        r"UID FETCH .*RFC822.SIZE": lambda command: [listed(1)] if re.match(r"UID FETCH (1|2:\*)", command) else [],
-        r"UID FETCH .*BODY\.PEEK": lambda _: [literal(1)],
-        r"UID FETCH 1 \(UID FLAGS\)": lambda _: ["* 1 FETCH (UID 1 FLAGS ())"],
-        r'LIST "" "Done"': lambda _: ['* LIST () "/" "Done"'],
-    }
-
-    async def script(peer: Peer) -> None:
-        await serve(peer, answers | {key: value for key, value in usual.items() if key not in answers})
-
-    return script
 
 
 async def test_an_old_uid_in_answer_to_an_open_range_is_no_new_mail(tmp_path: Path) -> None:
@@ -170,31 +105,6 @@ async def test_a_message_that_ends_every_connection_holds_up_none(tmp_path: Path
         assert here.rows(State.WANTED)[0].tries == 1
 
 
-async def test_another_uidvalidity_while_selected_takes_no_message_under_a_wrong_key(tmp_path: Path) -> None:
-    """RFC 2683 3.4.3."""
-
-    async def first(peer: Peer) -> None:
-        sizes = {r"UID FETCH .*RFC822.SIZE": lambda _: ["* OK [UIDVALIDITY 8] new", listed(1)]}
-        await serve(peer, sizes, validity=7)
-
-    async def then(peer: Peer) -> None:
-        answers = {
-            r"UID FETCH .*RFC822.SIZE": lambda _: [
-                listed(1).replace("FLAGS", 'INTERNALDATE "01-Jan-2040 00:00:00 +0000" FLAGS')
-            ],
-            r"UID FETCH .*BODY\.PEEK": lambda _: [literal(1)],
-        }
-        await serve(peer, answers, validity=8)
-
-    async with (
-        lying(first, then) as liar,
-        site(tmp_path, accounts.plain(liar.port, start="all")) as here,
-        here.watching(),
-    ):
-        await here.until(lambda: here.ends() == ["kept"])
-        assert here.rows()[0].source_key == "INBOX/8/1"
-
-
 async def test_a_no_to_copy_deletes_nothing(tmp_path: Path) -> None:
     """Where there is no MOVE, the original goes only after a copy that succeeded."""
     capabilities = "IMAP4rev1 IDLE UIDPLUS SASL-IR AUTH=PLAIN"
@@ -233,6 +143,37 @@ async def test_an_ok_to_move_proves_nothing(tmp_path: Path, answer: list[str | b
             await here.until(lambda: here.rows(State.DONE) and here.rows()[0].tries == 1)
 
 
+@pytest.mark.parametrize("verdict", ["OK done", "NO [OVERQUOTA] enough"])
+async def test_of_a_move_in_part_each_message_has_its_own_end(tmp_path: Path, verdict: str) -> None:
+    """RFC 6851 3.3: a MOVE may fail in the middle, and what was moved until then is moved."""
+    moved: list[bool] = []
+
+    def flags(_: str) -> list[str | bytes]:
+        return [f"* {uid} FETCH (UID {uid} FLAGS ())" for uid in ((2,) if moved else (1, 2))]
+
+    def move(_: str) -> list[str | bytes]:
+        moved.append(True)
+        return ["* OK [COPYUID 9 1 88] moved", "* 1 EXPUNGE", verdict]
+
+    async def script(peer: Peer) -> None:
+        answers: dict[str, Callable[[str], list[str | bytes]]] = {
+            r"UID FETCH .*RFC822.SIZE": lambda command: [listed(1), listed(2)] if ":*" not in command else [],
+            r"UID FETCH .*BODY\.PEEK": lambda _: [literal(1), literal(2)],
+            r"UID FETCH .*\(UID FLAGS\)": flags,
+            r'LIST "" "Done"': lambda _: ['* LIST () "/" "Done"'],
+            "UID MOVE": move,
+        }
+        await serve(peer, answers, next=3, exists=2)
+
+    async with lying(script) as liar, site(tmp_path, accounts.plain(liar.port, start="all"), MOVE) as here:
+        here.works = False
+        async with here.watching():
+            await here.until(lambda: len(here.rows(State.RECEIVED)) == 2)
+            await asyncio.to_thread(here.work_off)
+            await here.until(lambda: here.ends() == ["moved", "done"] and here.rows()[1].tries == 1)
+        assert not [said for said in liar.said if re.search("STORE|EXPUNGE", said)]
+
+
 async def test_a_message_that_is_gone_is_believed_gone_the_second_time_only(tmp_path: Path) -> None:
     asked = iter([[]])
     present: list[str | bytes] = ["* 1 FETCH (UID 1 FLAGS ())"]
@@ -251,6 +192,17 @@ async def test_a_message_that_is_gone_is_believed_gone_the_second_time_only(tmp_
         here.watching(),
     ):
         await here.until(lambda: here.ends() == ["moved"])
+
+
+@pytest.mark.parametrize("place", ["keep", "move: Done"])
+async def test_a_no_to_append_leaves_the_original(tmp_path: Path, place: str) -> None:
+    rules = f"rules: [{{name: all, do: [{{subject: {{prefix: x}}}}, {{{place}}}]}}]".replace("{keep}", "keep")
+    async with lying(one_message({"APPEND": lambda _: ["NO [OVERQUOTA] enough"]})) as liar:
+        account = accounts.plain(liar.port, start="all", idle="0.1s", rewrite=True)
+        async with site(tmp_path, account, rules) as here, here.watching():
+            await here.until(lambda: here.rows(State.DONE) and here.rows()[0].tries == 1)
+        assert [said for said in liar.said if said.startswith("APPEND")]
+        assert not [said for said in liar.said if re.search("UID (STORE|EXPUNGE|MOVE)", said)]
 
 
 async def test_a_folder_is_made_without_waiting_for_trycreate(tmp_path: Path) -> None:

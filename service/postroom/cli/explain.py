@@ -50,7 +50,7 @@ def explain(
     bench = Bench(config, pipeline, mailbox)
     found: list[JsonValue] = []
     for file in files:
-        message = parse(read(file))
+        message = parse(read(file), limits=bench.tools.limits)
         envelope = Envelope(
             sender=sender if sender is not None else return_path(bytes(message.raw[:65536])),
             recipients=tuple(recipient or ()),
@@ -70,7 +70,8 @@ def read(file: Path) -> bytes:
     try:
         return file.read_bytes()
     except OSError as error:
-        raise Permanent(f"{file}: {error.strerror}") from error
+        told = "is a directory; name the messages in it" if file.is_dir() else error.strerror
+        raise Permanent(f"{file}: {told}") from error
 
 
 def _settings(config: Path | None, pipeline: str | None) -> Settings | None:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+from typer import BadParameter
 from typer.core import TyperCommand, TyperGroup
 
 SECTIONS = {
@@ -16,6 +17,14 @@ SECTIONS = {
 
 class Command(TyperCommand):
     """One command. typer writes `{FILE}...` and `<list[Path]>` where it is not told otherwise."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """What is wrong is told in words for people."""
+        try:
+            return super().parse_args(ctx, args)
+        except BadParameter as error:
+            error.message = error.message.removeprefix("Value error, ")
+            raise
 
     def collect_usage_pieces(self, ctx: Any) -> list[str]:
         """What stands behind the command's name."""

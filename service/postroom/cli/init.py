@@ -18,12 +18,13 @@ def init(directory: Annotated[Path, typer.Argument(metavar="DIR", help="Made whe
     """Copy the shipped configuration and pipelines into a directory. Overwrites nothing."""
     wanted = dict(shipped_files())
     if there := [name for name in wanted if os.path.lexists(directory / name)]:
-        print(f"nothing was copied: {directory / there[0]} is there already", file=sys.stderr)
+        print(f"nothing was copied: {directory / there[0]} is there already; name another directory", file=sys.stderr)
         sys.exit(USAGE)
     try:
         copy(wanted, directory)
     except OSError as error:
-        print(f"{error.filename or directory}: {error.strerror}", file=sys.stderr)
+        where = error.filename or directory
+        print(f"{where}: {error.strerror}: name a directory that you may write into", file=sys.stderr)
         sys.exit(USAGE)
     config = directory / "config/postroom.yaml"
     print(f"{config} and {directory / 'pipelines'} are yours now. Look them over, then try")

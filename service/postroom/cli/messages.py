@@ -20,6 +20,7 @@ from postroom.settings import Settings, load
 from postroom.spool import Spool
 
 UNTOLD: Final = "its sender does not know"
+MOST = 2**63 - 1  # as a number; no database has more
 Ids = Annotated[list[int], typer.Argument(metavar="ID...", help="Numbers, as `messages` lists them.")]
 
 
@@ -63,9 +64,7 @@ def show(
 ) -> None:
     """Show one message: its envelope, its effects, and what became of them."""
     with opened(config, mailbox) as (ledger, spool):
-        shown = ledger.show(number)
-        if shown is None:
-            raise Permanent(f"there is no message {number}")
+        shown = _shown(ledger, number, mailbox)
         if raw:
             _write_raw(ledger, spool, shown.row)
             return
@@ -127,21 +126,30 @@ def replay(
     settings = load(config)
     failed = False
     with opened(config, mailbox) as (ledger, _):
-        own = [number for number in numbers if _is_of_stdin(ledger, settings, number)]
-        for number in numbers:
-            if not ledger.replay(number, from_effect=from_effect, again=plan_again):
-                raise Permanent(f"there is no message {number}, or its bytes are gone")
-            if number not in own:
-                print(f"{number}: the service goes on with it")
+        # All are looked up first: of standard input's nobody else would go on with those before one that is not there.
+        rows = [_replayable(_shown(ledger, number, mailbox), from_effect) for number in dict.fromkeys(numbers)]
+        own = [row.id for row in rows if _is_of_stdin(settings, row)]
+        for row in rows:
+            ledger.replay(row.id, from_effect=from_effect, again=plan_again)
+            if row.id not in own:
+                print(f"{row.id}: the service goes on with it")
     if own:
         failed = _worked(own, config, mailbox)
     if failed:
         sys.exit(1)
 
 
-def _is_of_stdin(ledger: Ledger, settings: Settings, number: int) -> bool:
-    shown = ledger.show(number)
-    found = settings.mailboxes.get(shown.row.mailbox) if shown else None
+def _replayable(shown: Shown, from_effect: int | None) -> Row:
+    number = shown.row.id
+    if shown.row.blob is None:
+        raise Permanent(f"there is nothing to replay of message {number}: its bytes are gone, or never came")
+    if from_effect is not None and all(effect.record.ordinal != from_effect for effect in shown.effects):
+        raise Permanent(f"message {number} has no effect {from_effect}: `postroom show {number}` tells their numbers")
+    return shown.row
+
+
+def _is_of_stdin(settings: Settings, row: Row) -> bool:
+    found = settings.mailboxes.get(row.mailbox)
     return found is None or found.kind == "stdin"
 
 
@@ -166,8 +174,8 @@ def drop(
     """Set messages aside for good; nothing more is done with them."""
     with opened(config, mailbox) as (ledger, _):
         for number in numbers:
-            if not ledger.drop(number, reason):
-                raise Permanent(f"there is no message {number} that could be dropped: it ended well, or is not there")
+            if not ledger.drop(_shown(ledger, number, mailbox).row.id, reason):
+                raise Permanent(f"message {number} cannot be dropped: it has ended well")
             print(f"{number}: dropped")
 
 
@@ -178,6 +186,16 @@ def opened(config: Path | None, mailbox: str | None) -> Iterator[tuple[Ledger, S
     state = state_of(settings, mailbox)
     with open_ledger(settings, state) as ledger:
         yield ledger, open_spool(settings, state)
+
+
+def _shown(ledger: Ledger, number: int, mailbox: str | None) -> Shown:
+    """One message, of this mailbox where one is named. Raises Permanent."""
+    shown = ledger.show(number) if abs(number) <= MOST else None
+    if shown is None:
+        raise Permanent(f"there is no message {number}")
+    if mailbox not in (None, shown.row.mailbox):
+        raise Permanent(f"message {number} is not of `{mailbox}`, but of `{shown.row.mailbox}`")
+    return shown
 
 
 def _line(shown: Shown, *, dead: bool) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from postroom.cli.options import Config, Mailboxes
-from postroom.errors import Permanent, PostroomError
+from postroom.errors import Misconfigured, PostroomError, Problem
 from postroom.logs import StandardError, listen_to_libraries
 from postroom.settings.model import Metrics
 
@@ -47,7 +47,8 @@ def serve(config: Path | None, metrics: str | None, *, only: Collection[str], wa
     named = watched(settings.settings, only) if watches else frozenset()
     names = None if watches and not only else named
     if settings.settings.queue.url == "memory://" and not (watches and works):
-        raise Permanent("`queue.url` is memory://, which no other process can reach: name a Redis, or use postroom run")
+        told = "memory:// cannot be reached by another process: name a Redis, or use `postroom run`"
+        raise Misconfigured([settings.settings.source.locate(Problem(("queue", "url"), told))])
     log = StandardError(format=settings.settings.logs.format, level=settings.settings.logs.level)
 
     listen_to_libraries(log)
@@ -80,11 +81,11 @@ def serve(config: Path | None, metrics: str | None, *, only: Collection[str], wa
 
 
 def address(text: str) -> str | None:
-    """What stands behind --metrics, as in the settings. Raises Permanent."""
+    """What stands behind --metrics, as in the settings. Raises BadParameter."""
     try:
         return Metrics(listen=text).listen
     except ValueError as error:
-        raise Permanent("--metrics must be ADDRESS:PORT, such as 127.0.0.1:9925, or `none`") from error
+        raise typer.BadParameter("--metrics must be ADDRESS:PORT, such as 127.0.0.1:9925, or `none`") from error
 
 
 def ready() -> None:

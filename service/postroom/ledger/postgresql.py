@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import timedelta
-from typing import Any
+from typing import Any, Final
 from urllib.parse import urlsplit
 
 import psycopg
@@ -12,6 +12,10 @@ from psycopg.rows import dict_row
 from postroom.errors import Temporary
 from postroom.ledger.database import Found, Values
 from postroom.ledger.statements import Statement
+
+_DURABLE: Final = """
+    SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'
+"""
 
 
 class Postgresql:
@@ -41,6 +45,8 @@ class Postgresql:
     def open(self) -> "psycopg.Connection[Any]":
         session = psycopg.connect(**self._parameters, autocommit=True, row_factory=dict_row)
         session.execute(f"SET lock_timeout = '{self._seconds}s'")
+        # Whatever is set for others: a commit survives a power failure.
+        session.execute(_DURABLE)
         session.execute(f"SET idle_in_transaction_session_timeout = '{self._seconds + 30}s'")
         return session
 

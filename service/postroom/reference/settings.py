@@ -9,6 +9,7 @@ from pydantic import BaseModel
 from postroom.reference.entries import Entry, entries, table
 from postroom.settings.mailboxes import Mailbox
 from postroom.settings.model import Settings
+from postroom.settings.servers import Server
 
 
 def page() -> str:
@@ -22,11 +23,11 @@ def _section(entry: Entry, annotation: object) -> str:
     if not found:
         default = f", by default {entry.default}" if entry.default else ""
         return f"{entry.kind.capitalize()}{default}. {entry.text}\n"
-    kinds = "".join(_kind(model) for model in found if issubclass(model, Mailbox))
+    kinds = "".join(_kind(model) for model in found if issubclass(model, Mailbox | Server))
     return f"{entry.text}\n{kinds}" if kinds else f"{entry.text}\n\n{_tables(found[0])}"
 
 
-def _kind(model: type[Mailbox]) -> str:
+def _kind(model: type[Mailbox | Server]) -> str:
     return f"\n### {model.kind}\n\n{cleandoc(model.__doc__ or '')}\n\n{_tables(model)}"
 
 

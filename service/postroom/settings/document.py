@@ -209,9 +209,13 @@ class _Builder:
 
         if isinstance(event, ScalarEvent) and event.anchor is None and event.tag is None:
             key = resolved(event.value) if event.implicit[0] else event.value
-            if isinstance(key, str):
+            if isinstance(key, str) and key.isprintable():
                 return key
-            told = "a key must be text: put it in quotes"
+            told = (
+                "a key is one line of characters that print"
+                if isinstance(key, str)
+                else "a key must be text: put it in quotes"
+            )
         else:
             self._node(event, (*trail, "?"))
             told = "a key must be plain text; text that begins with `{{`, `[`, `*`, `&` or `!` must be quoted"

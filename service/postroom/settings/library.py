@@ -78,6 +78,8 @@ class Library:
         """The sentence for a pipeline that is not there."""
         if os.path.isfile(self.directory / f"{name}.yml"):  # noqa: PTH113
             return f"there is no pipeline `{name}` in {self.directory}: rename {name}.yml to {name}.yaml"
+        if self.directory.is_dir() and not os.access(self.directory, os.R_OK | os.X_OK):
+            return f"there may be a pipeline `{name}` in {self.directory}, which this user cannot read"
         return f"there is no pipeline `{name}` in {self.directory}{suggestion(name, self.known())}"
 
     def good(self) -> dict[str, PipelineFile]:
@@ -193,11 +195,20 @@ def load_pipeline(named: str, settings: Settings | None = None) -> Loaded:
     path = Path(named) if is_path or settings is None else settings.pipelines / f"{named}.yaml"
     library = Library(path.parent, settings)
     if not library.read(path.stem) or path.suffix != ".yaml":
-        told = f"there is no such file `{path}`" if is_path else library.missing(named)
+        told = _no_pipeline(path) if is_path else library.missing(named)
         raise Misconfigured([Missing(named, 1, 1, Problem((), told))])
     library.check([path.stem], facts=False)
     files = library.good()
     return Loaded(file=files[path.stem], files=files)
+
+
+def _no_pipeline(path: Path) -> str:
+    """The sentence for a path that leads to no pipeline."""
+    if os.path.isdir(path):  # noqa: PTH112
+        return "is a directory; name the file in it"
+    if os.path.exists(path):  # noqa: PTH110
+        return f"a pipeline is a file that ends in .yaml: rename it to {path.stem}.yaml"
+    return f"there is no such file `{path}`"
 
 
 def _servers(settings: Settings) -> frozenset[str]:

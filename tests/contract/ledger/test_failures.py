@@ -6,6 +6,7 @@ import stat
 import subprocess
 import sys
 import tempfile
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -132,6 +133,20 @@ def test_a_ledger_locked_by_another_process_is_temporary(tmp_path: Path, make_cl
     holder.close()
     make_clerk(ledger).receive()
     ledger.close()
+
+
+def test_a_commit_on_sqlite_is_on_the_disk_when_it_returns(tmp_path: Path) -> None:
+    with closing(Ledger.open(f"sqlite:///{tmp_path}/ledger.db")) as ledger, ledger._database.reading() as connection:
+        [synchronous] = dict(connection.rows(sql("PRAGMA synchronous"))[0]).values()
+        [journal] = dict(connection.rows(sql("PRAGMA journal_mode"))[0]).values()
+    assert (synchronous, journal) == (2, "wal")  # FULL
+
+
+def test_a_commit_on_postgresql_is_on_the_disk_when_it_returns_whatever_is_set_for_others(postgresql: Any) -> None:
+    url = f"{postgresql()}%20-csynchronous_commit%3Doff"  # behind the options that are there
+    with closing(Ledger.open(url)) as ledger, ledger._database.reading() as connection:
+        [found] = dict(connection.rows(sql("SHOW synchronous_commit"))[0]).values()
+    assert found == "on"
 
 
 def test_a_row_that_another_holds_in_postgresql_is_not_waited_for_without_end(postgresql: Any, make_clerk: Any) -> None:

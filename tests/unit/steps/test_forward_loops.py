@@ -44,6 +44,12 @@ def test_a_mark_that_others_made_or_that_is_of_another_message_says_nothing() ->
     assert not Site().effects(other)[0].refused
 
 
+def test_a_count_that_anybody_wrote_says_nothing() -> None:
+    """Else a stranger could make mail undeliverable that others answer to or pass on."""
+    content = testing.message(headers={"X-Postroom-Trace": "9 aaaa bbbb"})
+    assert not Site().effects(content)[0].refused
+
+
 def test_a_message_is_forwarded_from_here_four_times_at_most() -> None:
     content = testing.message()
     for number in range(4):

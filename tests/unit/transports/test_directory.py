@@ -116,6 +116,36 @@ def test_another_try_that_is_still_writing_never_publishes_through_this_one(tmp_
     assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"f": b"half and half"}
 
 
+def test_a_try_that_goes_on_never_publishes_what_another_one_is_still_writing(tmp_path: Path) -> None:
+    """Half a file would be seen under a name that says that it is there."""
+    begun, over = threading.Event(), threading.Event()
+
+    def halting() -> Iterator[bytes]:
+        yield b"ha"
+        begun.set()
+        assert over.wait(30)
+        yield b"lf"
+
+    def write(chunks: Iterator[bytes]) -> None:
+        with directory.opened(tmp_path, tmp_path) as opened:
+            directory.store(opened, "f", chunks, key="k", mode=0o600)
+
+    def overtaken() -> Iterator[bytes]:
+        yield b"ha"
+        other.start()
+        assert begun.wait(30)
+        yield b"lf"
+
+    other = threading.Thread(target=write, args=[halting()])
+    try:
+        with pytest.raises(Temporary):
+            write(overtaken())
+    finally:
+        over.set()
+        other.join()
+    assert {file.name: file.read_bytes() for file in tmp_path.iterdir()} == {"f": b"half"}
+
+
 def test_errors_name_the_root_and_nothing_that_a_message_may_have_said(tmp_path: Path) -> None:
     (tmp_path / "secret").write_text("")
     with pytest.raises(Permanent) as caught:

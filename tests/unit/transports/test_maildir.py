@@ -3,7 +3,7 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -216,6 +216,43 @@ def test_another_try_that_is_still_writing_never_publishes_through_this_one(tmp_
 
     with pytest.raises(Temporary):
         deliver(tmp_path / "m", Slow())
+    assert [file.read_bytes() for file in files(tmp_path / "m")] == [b"half\n"]
+
+
+class Halting(list[bytes | memoryview]):
+    """Pieces of a message; `midway` is called when half of it is written."""
+
+    def __init__(self, midway: Callable[[], object]) -> None:
+        self.midway = midway
+        self.looked_at = False
+
+    def __iter__(self) -> Iterator[bytes | memoryview]:
+        yield b"ha"
+        if self.looked_at:  # for its line ends
+            self.midway()
+        self.looked_at = True
+        yield b"lf\n"
+
+
+def test_a_try_that_goes_on_never_publishes_what_another_one_is_still_writing(tmp_path: Path) -> None:
+    """Half a message would be seen under a name that says that it is there."""
+    begun, over = threading.Event(), threading.Event()
+
+    def halt() -> None:
+        begun.set()
+        assert over.wait(30)
+
+    def take_over() -> None:
+        other.start()
+        assert begun.wait(30)
+
+    other = threading.Thread(target=lambda: deliver(tmp_path / "m", Halting(halt)))
+    try:
+        with pytest.raises(Temporary):
+            deliver(tmp_path / "m", Halting(take_over))
+    finally:
+        over.set()
+        other.join()
     assert [file.read_bytes() for file in files(tmp_path / "m")] == [b"half\n"]
 
 

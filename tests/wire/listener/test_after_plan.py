@@ -147,12 +147,13 @@ def test_one_reply_rejects_where_all_reject(planning, desk) -> None:
     assert [row.state for row in worked(desk, post)] == [State.SETTLED, State.SETTLED]
 
 
-def test_a_scanner_that_is_away_is_451_and_no_row(planning, desk) -> None:
-    post = planning("1")
+def test_a_scanner_that_is_away_is_451_and_no_row(planning, desk, tmp_path) -> None:
+    post = planning(f"not __import__('os').path.exists('{tmp_path}/back')")
     assert said(post, ONCE)[0].startswith(b"451 ")
     assert desk.rows() == []
     # What its plan had reserved would keep the next try waiting.
-    assert said(planning(), ONCE)[0].startswith(b"250 ")
+    (tmp_path / "back").touch()
+    assert said(post, ONCE)[0].startswith(b"250 ")
 
 
 def test_one_that_cannot_be_planned_leaves_the_others_of_one_reply_untaken(planning, desk) -> None:

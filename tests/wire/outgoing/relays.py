@@ -11,6 +11,7 @@ import yaml
 from postroom.app import home, make_tools, open_ledger, open_spool
 from postroom.ledger import Arrival, Batch, Ledger, Query, Recorded
 from postroom.logs import StandardError
+from postroom.pipeline.tools import Tools
 from postroom.settings import load, load_pipelines
 from postroom.work import Seat, Worker
 from postroom.work.claims import Keeper, Labour
@@ -23,8 +24,9 @@ SENDER = "jane@home.example"
 class Relay:
     """A listener's mailbox with `store: none`, whose messages are worked on at once."""
 
-    def __init__(self, ledger: Ledger, labour: Labour) -> None:
+    def __init__(self, ledger: Ledger, labour: Labour, tools: Tools) -> None:
         self.ledger = ledger
+        self.tools = tools
         self._labour = labour
 
     def take(self, content: bytes, sender: str = SENDER, client: str = "") -> str:
@@ -82,10 +84,11 @@ def relaying(root: Path, server: Smtp, inside: Smtp, dns: Dns, do: object) -> It
     known, log = load_pipelines(settings), StandardError(level="error")
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(open_ledger(settings, settings.state_of()))
+        tools = replace(make_tools(settings, settings.state_of(), ledger), answers=False)
         worker = Worker(
             ledger=ledger,
             spool=open_spool(settings, settings.state_of()),
-            tools=replace(make_tools(settings, settings.state_of(), ledger), answers=False),
+            tools=tools,
             pipelines=lambda _: known,
             retry=settings.retry,
             log=log,
@@ -96,4 +99,5 @@ def relaying(root: Path, server: Smtp, inside: Smtp, dns: Dns, do: object) -> It
         yield Relay(
             ledger,
             Labour(worker, keeper, lambda row: Seat(home(of, row.store), lambda _: True, bounces=True), lambda _: None),
+            tools,
         )

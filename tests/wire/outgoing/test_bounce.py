@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from postroom import testing
 from postroom.message import parse
+from postroom.steps.bounce import BounceEffect, Failure
 from servers.smtp import EXTENSIONS, Smtp
 from wire.outgoing.conftest import MESSAGE, Site
 from wire.outgoing.relays import SENDER, Relay
@@ -162,6 +164,34 @@ def test_a_sender_who_was_told_is_told_again_only_where_the_rules_decide_anew(
 def test_what_was_delivered_brings_no_report(relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]) -> None:
     assert relay.take(signed(MESSAGE)) == "settled"
     assert [one.recipients for one in server.received] == [["bob@example.net"]]
+
+
+@pytest.mark.parametrize("do", [[{"file": "copies"}, {"forward": "bob@example.net"}]])
+def test_what_lives_elsewhere_brings_no_report_although_forwarding_failed(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]
+) -> None:
+    refuse(server)
+    assert relay.take(signed(MESSAGE)) == "dead"
+    assert server.received == []
+
+
+@pytest.mark.parametrize(("uncertain", "sent"), [(False, 1), (True, 0)], ids=["first try", "after a crash"])
+def test_a_report_that_may_have_been_sent_is_not_sent_twice(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes], uncertain: bool, sent: int
+) -> None:
+    failures = (Failure(recipient="bob@example.net", reason="550 5.1.1 nobody"),)
+    effect = BounceEffect(to=SENDER, server="relay", failures=failures)
+    effect.perform(testing.letter(signed(MESSAGE), uncertain=uncertain), relay.tools)
+    assert len(server.received) == sent
+
+
+def test_a_report_whose_answer_was_lost_is_not_sent_twice(
+    relay: Relay, server: Smtp, signed: Callable[[bytes], bytes]
+) -> None:
+    refuse(server)
+    server.lost.add(".")
+    assert relay.take(signed(MESSAGE)) == "dead"
+    assert len(server.received) == 1
 
 
 @pytest.mark.parametrize("extensions", [EXTENSIONS, ()], ids=["all extensions", "none"])

@@ -124,7 +124,7 @@ def test_a_second_try_has_the_same_id_and_body(web: Web, tmp_path: Path) -> None
     perform(web.url(), tmp_path, send="multipart")
     first, second = web.requests
     assert first.headers["webhook-id"] == second.headers["webhook-id"] == "A" * 26
-    assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
+    assert first.headers["idempotency-key"] == second.headers["idempotency-key"] == f'"{"A" * 26}"'
     assert first.body == second.body
     assert "webhook-signature" not in first.headers
 

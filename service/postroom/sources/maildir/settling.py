@@ -211,6 +211,11 @@ class Settler:
             self._deliver([file.read_bytes()], work, folder, key=key, flags=flags_in(file.name))
 
     def _rename(self, work: Settlement, file: Path, to: Path) -> None:
+        if to != file and os.path.lexists(to):  # in place of which it would come
+            info = to.name.partition(":")[2]
+            to = to.with_name(
+                f"{int(work.received.timestamp())}.{work.identity}.{maildir.host_part(self._host)}:{info}"
+            )
         try:
             file.rename(to)
         except FileNotFoundError:

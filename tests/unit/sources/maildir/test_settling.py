@@ -104,6 +104,38 @@ def test_copies_are_further_names_of_the_same_file_and_made_once(tmp_path: Path)
     assert len({(tmp_path / name).stat().st_ino for name in found}) == 1
 
 
+def test_another_message_of_the_same_name_is_not_overwritten(tmp_path: Path) -> None:
+    put(tmp_path, KEY)
+    there = tmp_path / ".Archive" / "cur" / f"{KEY}:2,"
+    there.parent.mkdir(parents=True)
+    there.write_bytes(b"Subject: somebody else's\n\n")
+    assert outcomes(settler(tmp_path).settle([work(place="moved", target="Archive")])) == ["moved"]
+    assert {file.read_bytes() for file in there.parent.iterdir()} == {LETTER, b"Subject: somebody else's\n\n"}
+
+
+def test_names_are_on_the_disk_before_it_is_told_done(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Those that a message got before the one that it loses."""
+    calls: list[str] = []
+    sync, rename = os.fsync, os.rename
+
+    def syncing(descriptor: int) -> None:
+        calls.append(f"sync {Path(f'/proc/self/fd/{descriptor}').readlink().relative_to(tmp_path)}")
+        sync(descriptor)
+
+    def renaming(source: Path, target: Path) -> None:
+        calls.append(f"rename {source.parent.relative_to(tmp_path)} {target.parent.relative_to(tmp_path)}")
+        rename(source, target)
+
+    for key in ("0.z.host", KEY):  # the first one makes the folders
+        put(tmp_path, key)
+        calls.clear()
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "fsync", syncing)
+            patch.setattr(os, "rename", renaming)
+            settler(tmp_path).settle([work(key, place="moved", target="Done", copies=("Copy",))])
+    assert calls == ["sync .Copy/cur", "rename new .Done/cur", "sync .Done/cur", "sync new"]
+
+
 def test_a_reader_that_saw_the_message_first_keeps_its_flags(tmp_path: Path) -> None:
     put(tmp_path, KEY).rename(tmp_path / "cur/1.a.host:2,RSa")
     asked = work(add=frozenset({"\\Flagged"}), remove=frozenset({"\\Seen"}))
