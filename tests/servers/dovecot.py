@@ -8,16 +8,16 @@ import imaplib
 import json
 import os
 import pwd
-import shutil
-import socket
 import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+
+from servers import process
+from servers.ports import free_port
 
 PASSWORD = "secret"
 _BINARY = Path("/usr/sbin/dovecot")
@@ -100,31 +100,17 @@ def running(*, imap: str = "") -> Iterator[Dovecot]:
     """Start a server; it has ended when the context is left. `imap`: further settings of its IMAP service."""
     root = os.geteuid() == 0
     account = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.getuid())
-    home = Path(tempfile.mkdtemp(prefix="postroom-dovecot-"))
-    home.chmod(0o755)
-    try:
+    run_as = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if root else {}
+    with process.home("dovecot", 0o755) as home:
         server = _configured(home, account, imap)
-        with (home / "output").open("wb") as output:
-            process = subprocess.Popen(
-                [_BINARY, "-F", "-c", home / "dovecot.conf"],
-                stdout=output,
-                stderr=output,
-                user=account.pw_uid if root else None,
-                group=account.pw_gid if root else None,
-                extra_groups=[] if root else None,
-            )
-        try:
-            _await_ports(process, server)
+        with process.running([_BINARY, "-F", "-c", home / "dovecot.conf"], home, **run_as) as started:
+            for port in (server.imap, server.imaps, server.pop3, server.pop3s):
+                process.await_listener(started, ("127.0.0.1", port), home / "log")
             yield server
-        finally:
-            process.terminate()
-            process.wait(60)
-    finally:
-        shutil.rmtree(home)
 
 
 def _configured(home: Path, account: pwd.struct_passwd, imap: str) -> Dovecot:
-    server = Dovecot(home, *free_ports(5))
+    server = Dovecot(home, *(free_port() for _ in range(5)))
     text = _CONFIG.substitute(
         {f"{name}_port": getattr(server, name) for name in ("imap", "imaps", "pop3", "pop3s", "lmtp")},
         home=home,
@@ -154,29 +140,3 @@ def certificate(directory: Path) -> None:
     command += ["-days", "2", "-subj", "/CN=localhost", "-addext", names]
     paths = ["-keyout", directory / "key.pem", "-out", directory / "cert.pem"]
     subprocess.run([*command, *paths], check=True, stderr=subprocess.DEVNULL)
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on just now."""
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
-def _await_ports(process: subprocess.Popen[bytes], server: Dovecot) -> None:
-    end = time.monotonic() + 60
-    for port in (server.imap, server.imaps, server.pop3, server.pop3s):
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > end:
-                    said = "".join(p.read_text() for p in (server.home / "output", server.home / "log") if p.exists())
-                    raise RuntimeError(f"Dovecot did not start: {said}") from None
-                time.sleep(0.02)
