@@ -1,7 +1,6 @@
 """`postroom run` with a listener that answers after planning: one commit, one answer, and the effects afterwards."""
 
 import smtplib
-import sqlite3
 import time
 import urllib.request
 from contextlib import suppress
@@ -94,7 +93,4 @@ def sent(port: int, subject: str) -> dict[str, tuple[int, bytes]]:
 
 
 def states(site: Site) -> list[tuple[object, ...]]:
-    try:
-        return site.ledger("SELECT state, outcome FROM message ORDER BY id")
-    except sqlite3.OperationalError:
-        return []
+    return site.rows("SELECT state, outcome FROM message ORDER BY id")

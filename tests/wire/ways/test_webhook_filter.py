@@ -5,7 +5,6 @@ import hashlib
 import hmac
 import json
 import signal
-import sqlite3
 import subprocess
 import threading
 import time
@@ -14,7 +13,9 @@ from pathlib import Path
 
 import pytest
 
+from ledgers import asked
 from servers.web import Web, serving
+from waiting import until
 from wire.outgoing.conftest import MESSAGE, Site
 
 
@@ -33,11 +34,6 @@ def site_of(tmp_path: Path, web: Web) -> Site:
     return made
 
 
-def column(site: Site, sql: str) -> list[tuple[object, ...]]:
-    with sqlite3.connect(site.root / "state/ledger.db") as ledger:
-        return ledger.execute(sql).fetchall()
-
-
 def test_the_first_of_several_secrets_signs(tmp_path: Path, web: Web) -> None:
     site = site_of(tmp_path, web)
     assert site.run("check").returncode == 0
@@ -54,7 +50,7 @@ def test_retry_after_says_when_the_next_try_is(tmp_path: Path, web: Web) -> None
     web.answers = [(503, {"Retry-After": "7200"})]
     site = site_of(tmp_path, web)
     assert site.filter().returncode == 75
-    [(at,)] = column(site, "SELECT next_try_at FROM effect WHERE word = 'webhook'")
+    [(at,)] = asked(tmp_path / "state/ledger.db", "SELECT next_try_at FROM effect WHERE word = 'webhook'")
     assert 7000 < int(str(at)) / 1e6 - time.time() < 7201
 
 
@@ -66,10 +62,7 @@ def test_a_try_that_was_killed_is_repeated_under_the_same_id_and_then_never_agai
     assert process.stdin is not None
     process.stdin.write(MESSAGE)
     process.stdin.close()
-    end = time.monotonic() + 60
-    while not web.requests:
-        assert time.monotonic() < end
-        time.sleep(0.01)
+    until(lambda: web.requests)
     process.send_signal(signal.SIGKILL)
     process.wait()
     held.set()
