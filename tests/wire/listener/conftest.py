@@ -23,7 +23,7 @@ from postroom.sources.listener.source import ListenerSource
 from postroom.spool import Blob, Draft, Spool
 from postroom.testing import Failures
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 MAILBOX = {
     "pipeline": "quickstart",
     "recipients": [
@@ -217,7 +217,12 @@ def posts(desk: Desk) -> Iterator[Posts]:
     with ExitStack() as stack:
 
         def start(
-            url: str = "lmtp://127.0.0.1:0", *, hold: float = 5, drain: float = 5, planning: float = 5, **options: Any
+            url: str = "lmtp://127.0.0.1:0",
+            *,
+            hold: float = 60,
+            drain: float = 60,
+            planning: float = 60,
+            **options: Any,
         ) -> Post:
             mailbox = ListenerMailbox.model_validate({"url": url, **MAILBOX, **options})
             source = ListenerSource(mailbox, hold=hold, drain=drain, planning=planning)
@@ -253,7 +258,7 @@ def running(listener: ListenerSource, mailbox: ListenerMailbox, desk: Desk) -> I
 
     thread = threading.Thread(target=turn)
     thread.start()
-    desk.listens.wait(DEADLINE)
+    assert desk.listens.wait(DEADLINE), "the listener does not begin"
     desk.listens.clear()
     try:
         yield post

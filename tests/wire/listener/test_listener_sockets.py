@@ -166,7 +166,7 @@ def test_a_transaction_under_way_is_finished_and_idle_clients_are_told(posts, de
         receiving.greeted().envelope()
         busy.greeted().envelope()
         busy.say(LETTER + b".\r\n")
-        desk.began.wait(10)
+        assert desk.began.wait(60)
         stopping = threading.Thread(target=post.stop)
         stopping.start()
         assert idle.hear().startswith(b"421 4.3.2")
@@ -175,7 +175,7 @@ def test_a_transaction_under_way_is_finished_and_idle_clients_are_told(posts, de
         desk.held.clear()
         assert busy.heard(2) == [250, 421]
         assert receiving.heard(2) == [250, 421]
-        stopping.join(10)
+        stopping.join(60)
     assert len(desk.rows()) == 2
     with pytest.raises(OSError, match="refused"):
         post.client()
