@@ -173,7 +173,7 @@ def test_what_is_rung_for_twice_at_once_is_worked_on_once_and_without_complaint(
 
     class Meeting(Ledger):
         def contents(self, names: Collection[str]) -> Mapping[str, bytes]:
-            meeting.wait(5)
+            meeting.wait(60)
             return super().contents(names)
 
     shop.worker = replace(shop.worker, ledger=Meeting(shop.ledger._database))

@@ -111,6 +111,12 @@ def lying(play: Callable[[socket.socket], None]) -> Iterator[int]:
             peer.close()
 
 
+def silent(peer: socket.socket) -> None:
+    """A play: nothing is said until the client goes."""
+    while peer.recv(65536):
+        pass
+
+
 def make_certificate(directory: Path, *names: str) -> tuple[Path, Path]:
     """A self-signed one for DNS names and `IP:` addresses, and its key."""
     made = directory / "cert.pem", directory / "key.pem"

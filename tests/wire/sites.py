@@ -57,7 +57,7 @@ class Site:
         """How all messages ended; the state of those that have not."""
         return [row.outcome if row.state is State.SETTLED else row.state.value for row in self.rows()]
 
-    async def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
+    async def until(self, holds: Callable[[], object], seconds: float = 60) -> None:
         """Wait until it holds."""
         end = asyncio.get_running_loop().time() + seconds
         while not holds():

@@ -84,7 +84,7 @@ class Site:
             "defaults": {"server": "relay", "from": "robot@test.example"},
         }
         if self.dns:
-            written["resolver"] = {"servers": [f"127.0.0.1:{self.dns}"], "timeout": "2s"}
+            written["resolver"] = {"servers": [f"127.0.0.1:{self.dns}"], "timeout": "20s"}
         (self.root / "postroom.yaml").write_text(yaml.safe_dump(written | settings))
 
     def command(self, name: str, *arguments: str) -> list[str]:
