@@ -147,8 +147,8 @@ def test_a_worker_that_was_stopped_past_its_lease_reports_nothing_of_what_anothe
         shop = make_shop(ledger, tmp_path)
         shop.rules(WAITING.format(shop.root))
         first, second = shop.receive(2)
-        command = [sys.executable, Path(__file__).with_name("shop.py"), shared_url, tmp_path, str(first), str(second)]
-        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as stopped:
+        command = [sys.executable, "-m", "contract.shop", shared_url, tmp_path, str(first), str(second)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[1]) as stopped:
             until(lambda: shop.lines("began") == ["x"])
             stopped.send_signal(signal.SIGSTOP)
             shop.abandon(first)

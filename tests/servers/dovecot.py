@@ -8,7 +8,6 @@ import imaplib
 import json
 import os
 import pwd
-import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from pathlib import Path
 from string import Template
 
 from servers import process
+from servers.authority import self_signed
 from servers.ports import free_port
 
 PASSWORD = "secret"
@@ -127,16 +127,7 @@ def _configured(home: Path, account: pwd.struct_passwd, imap: str) -> Dovecot:
     keys = home / "keys" / "default" / "HS256"
     keys.mkdir(parents=True)
     (keys / "default").write_bytes(base64.b64encode(_KEY))
-    certificate(home)
+    self_signed(home, "localhost", "IP:127.0.0.1")
     for path in (home, *home.rglob("*")):
         os.chown(path, account.pw_uid, account.pw_gid)
     return server
-
-
-def certificate(directory: Path) -> None:
-    """Make cert.pem and key.pem for 127.0.0.1 and localhost; who trusts the one trusts the server."""
-    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "2", "-subj", "/CN=localhost", "-addext", names]
-    paths = ["-keyout", directory / "key.pem", "-out", directory / "cert.pem"]
-    subprocess.run([*command, *paths], check=True, stderr=subprocess.DEVNULL)

@@ -10,17 +10,8 @@ import pytest
 from postroom.errors import Permanent, Temporary
 from postroom.queue import Bell, Consumer, check_broker, length, make_app
 from postroom.settings.model import Queue
+from quiet import Quiet
 from servers.redis import Redis
-
-
-class Quiet:
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def info(self, event: str, **fields: str | float) -> None:
-        self.events.append(event)
-
-    warning = info
 
 
 class Worked:

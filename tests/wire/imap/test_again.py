@@ -27,10 +27,7 @@ async def test_a_settlement_whose_answer_was_lost_is_not_done_twice(
     server.append(user, *(letter(number) for number in range(3)))
     account = accounts.plain(server.imap, user, start="all")
     async with site(tmp_path, account, rules) as here:
-        here.works = False
-        async with here.watching():
-            await here.until(lambda: len(here.rows(State.RECEIVED)) == 3)
-        here.work_off()
+        await here.bring(3)
         with server.client(user) as client:
             client.create("Done")
             client.uid("COPY", "1:3", "Done")
@@ -46,10 +43,7 @@ async def test_a_move_whose_answer_was_lost_is_known_to_be_ours(dovecot: Dovecot
     """Equal messages, each moved by an earlier try, but for one that the user deleted."""
     dovecot.append(user, letter(1), letter(1), letter(1))
     async with site(tmp_path, accounts.plain(dovecot.imap, user, start="all"), MOVE) as here:
-        here.works = False
-        async with here.watching():
-            await here.until(lambda: len(here.rows(State.RECEIVED)) == 3)
-        here.work_off()
+        await here.bring(3)
         with dovecot.client(user) as client:
             client.create("Done")
             client.uid("MOVE", "1", "Done")

@@ -4,7 +4,6 @@ import asyncio
 import hashlib
 from pathlib import Path
 
-from postroom.ledger import State
 from postroom.sources.imap import markers
 from servers import accounts
 from servers.dovecot import Dovecot
@@ -67,10 +66,7 @@ async def test_a_rewrite_whose_answer_was_lost_is_not_done_twice(server: Dovecot
     server.append(user, letter(1))
     account = accounts.plain(server.imap, user, start="all", rewrite=True)
     async with site(tmp_path, account, MARK) as here:
-        here.works = False
-        async with here.watching():
-            await here.until(lambda: len(here.rows(State.RECEIVED)) == 1)
-        here.work_off()
+        await here.bring(1)
         ours = markers.line(here.desk, here.rows()[0].key, hashlib.sha256(CHANGED).hexdigest()) + CHANGED
         with server.client(user) as client:
             client.create("Done")
@@ -86,10 +82,7 @@ async def test_a_strangers_message_that_bears_our_mark_stands_for_no_rewrite(
     server.append(user, letter(1))
     account = accounts.plain(server.imap, user, start="all", rewrite=True)
     async with site(tmp_path, account, MARK) as here:
-        here.works = False
-        async with here.watching():
-            await here.until(lambda: len(here.rows(State.RECEIVED)) == 1)
-        here.work_off()
+        await here.bring(1)
         ours = markers.line(here.desk, here.rows()[0].key, hashlib.sha256(CHANGED).hexdigest())
         with server.client(user) as client:
             client.create("Done")

@@ -160,10 +160,7 @@ async def test_messages_of_a_folder_that_is_watched_no_more_are_settled(
         client.create("Old")
     server.append(user, letter(1), folder="Old")
     async with site(tmp_path, accounts.plain(server.imap, user, start="all", folders=["Old"]), MOVE) as here:
-        here.works = False
-        async with here.watching():
-            await here.until(lambda: len(here.rows(State.RECEIVED)) == 1)
-        here.work_off()
+        await here.bring(1)
     async with site(tmp_path, accounts.plain(server.imap, user, poll="0.2s"), MOVE) as here, here.watching():
         await here.until(lambda: here.desk.progress.ring() or here.ends() == ["moved"])
     assert len(uids(server, user, "Done")) == 1

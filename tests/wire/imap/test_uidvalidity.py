@@ -5,7 +5,6 @@ from pathlib import Path
 
 import pytest
 
-from postroom.ledger import State
 from servers import accounts
 from servers.dovecot import Dovecot
 from wire.imap.boxes import MOVE, letter, uids
@@ -49,10 +48,7 @@ async def test_unsettled_messages_are_found_again_by_their_contents(server: Dove
     account = accounts.plain(server.imap, user, start="all", folders=["Box"])
     box(server, user, letter(1), letter(2))
     async with site(tmp_path, account, MOVE) as here:
-        here.works = False
-        async with here.watching():
-            await here.until(lambda: len(here.rows(State.RECEIVED)) == 2)
-        here.work_off()
+        await here.bring(2)
         with server.client(user, "Box") as client:
             client.uid("STORE", "1", "+FLAGS", "(\\Deleted)")
             client.expunge()

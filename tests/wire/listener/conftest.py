@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,6 +21,7 @@ from postroom.settings.mailboxes import ListenerMailbox
 from postroom.sources.listener.source import ListenerSource
 from postroom.spool import Blob, Draft, Spool
 from postroom.testing import Failures
+from servers.authority import self_signed
 
 DEADLINE = 60.0
 MAILBOX = {
@@ -274,11 +274,5 @@ def running(listener: ListenerSource, mailbox: ListenerMailbox, desk: Desk) -> I
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Settings of a certificate that nobody signed but itself."""
-    home = tmp_path_factory.mktemp("certificate")
-    names = {"tls-certificate": str(home / "chain.pem"), "tls-key": str(home / "key.pem")}
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-keyout", names["tls-key"], "-out", names["tls-certificate"]],
-        check=True, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    return names
+    certificate, key = self_signed(tmp_path_factory.mktemp("certificate"), "localhost")
+    return {"tls-certificate": str(certificate), "tls-key": str(key)}

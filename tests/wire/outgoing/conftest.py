@@ -101,6 +101,14 @@ class Site:
             check=False,
         )
 
+    def begin(self, message: bytes = MESSAGE) -> "subprocess.Popen[bytes]":
+        """`postroom filter` has the message, and goes on by itself."""
+        process = subprocess.Popen(self.command("filter"), stdin=subprocess.PIPE, env=self.environment)
+        assert process.stdin is not None
+        process.stdin.write(message)
+        process.stdin.close()
+        return process
+
     @property
     def environment(self) -> dict[str, str]:
         clean = {k: v for k, v in os.environ.items() if k not in ("SENDER", "RECIPIENT", "EXTENSION")}

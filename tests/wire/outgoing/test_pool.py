@@ -34,11 +34,8 @@ def test_threads_share_no_more_connections_than_the_server_may_have(server: Smtp
 
 
 def test_nobody_waits_for_a_server_that_hangs_but_the_one_who_tries(server: Smtp) -> None:
-    server.silent.add("greeting")
     way = transport(server)
-    first = threading.Thread(target=_suppressed, args=(way,))
-    first.start()
-    until(lambda: server.connections)
+    first = tried(way, server)
     began = time.monotonic()
     for _ in range(20):
         with pytest.raises(Temporary):
@@ -47,6 +44,15 @@ def test_nobody_waits_for_a_server_that_hangs_but_the_one_who_tries(server: Smtp
     assert time.monotonic() - began < 10 * pool.OPENING
     server.silent.clear()
     first.join()
+
+
+def tried(way: SmtpTransport, server: Smtp) -> threading.Thread:
+    """Somebody who tries the server, which is silent from now on."""
+    server.silent.add("greeting")
+    thread = threading.Thread(target=_suppressed, args=(way,))
+    thread.start()
+    until(lambda: server.connections)
+    return thread
 
 
 def _suppressed(way: SmtpTransport) -> None:
@@ -74,11 +80,8 @@ def test_a_server_that_refuses_at_once_is_told_of_at_once(server: Smtp) -> None:
 
 
 def test_what_a_busy_server_cannot_take_is_tried_again_soon(server: Smtp) -> None:
-    server.silent.add("greeting")
     way = transport(server)
-    first = threading.Thread(target=_suppressed, args=(way,))
-    first.start()
-    until(lambda: server.connections)
+    first = tried(way, server)
     with pytest.raises(Temporary) as raised:
         way.send(MAIL)
     assert raised.value.after == pool.LATER

@@ -1,7 +1,5 @@
 """Automatic answers of `postroom filter` through a server, and what answers them."""
 
-import signal
-import subprocess
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from pathlib import Path
@@ -78,13 +76,10 @@ def test_a_vacation_against_a_vacation_stops(tmp_path: Path, server: Smtp) -> No
 def test_a_process_killed_while_it_answers_does_not_answer_twice(tmp_path: Path, server: Smtp) -> None:
     you = person(tmp_path, server)
     server.silent.add(".")
-    process = subprocess.Popen(you.command("filter"), stdin=subprocess.PIPE, env=you.environment)
-    assert process.stdin is not None
-    process.stdin.write(letter())
-    process.stdin.close()
+    process = you.begin(letter())
     until(lambda: server.received)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.wait(60)
     server.silent.clear()
     assert you.filter(letter()).returncode == 0
     assert len(server.received) == 1

@@ -12,7 +12,7 @@ from desks import MemoryDesk, running
 from postroom.errors import Permanent
 from postroom.settings.mailboxes import Pop3Mailbox
 from postroom.sources.pop3.source import Pop3Source
-from servers.dovecot import certificate
+from servers.authority import self_signed
 from servers.pop3liar import Hang, Liar, serving
 from wire.pop3.visits import MAIL, account, once, raising, visiting
 
@@ -81,9 +81,8 @@ async def test_a_login_delay_is_kept(desk: MemoryDesk) -> None:
 
 @pytest.fixture
 def secured(tmp_path: Path) -> ssl.SSLContext:
-    certificate(tmp_path)
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
+    context.load_cert_chain(*self_signed(tmp_path, "IP:127.0.0.1"))
     return context
 
 

@@ -12,7 +12,8 @@ import pytest
 
 from postroom.errors import Permanent, PostroomError, Temporary
 from postroom.transports.http import Answer, Post, host_of, post
-from servers.web import Web, lying, make_certificate, serving, silent
+from servers.authority import self_signed
+from servers.web import Web, lying, serving, silent
 
 LONG = timedelta(seconds=20)
 HERE = ("127.0.0.1",)
@@ -171,7 +172,7 @@ def test_nobody_listening_is_temporary() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return make_certificate(tmp_path_factory.mktemp("web"), "hooks.example.com")
+    return self_signed(tmp_path_factory.mktemp("web"), "hooks.example.com")
 
 
 def test_tls_is_verified_for_the_name_that_was_asked(certificate: tuple[Path, Path]) -> None:

@@ -4,8 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-import signal
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -16,7 +14,7 @@ import pytest
 from ledgers import asked
 from servers.web import Web, serving
 from waiting import until
-from wire.outgoing.conftest import MESSAGE, Site
+from wire.outgoing.conftest import Site
 
 
 @pytest.fixture
@@ -58,13 +56,10 @@ def test_a_try_that_was_killed_is_repeated_under_the_same_id_and_then_never_agai
     held = threading.Event()
     web.hold = lambda _: held.wait()
     site = site_of(tmp_path, web)
-    process = subprocess.Popen(site.command("filter"), stdin=subprocess.PIPE, env=site.environment)
-    assert process.stdin is not None
-    process.stdin.write(MESSAGE)
-    process.stdin.close()
+    process = site.begin()
     until(lambda: web.requests)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process.kill()
+    process.wait(60)
     held.set()
     assert site.filter().returncode == 0
     assert site.filter().returncode == 0
