@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import Any
 
 from servers import process
 from servers.authority import self_signed
@@ -100,10 +101,13 @@ def running(*, imap: str = "") -> Iterator[Dovecot]:
     """Start a server; it has ended when the context is left. `imap`: further settings of its IMAP service."""
     root = os.geteuid() == 0
     account = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.getuid())
-    run_as = {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []} if root else {}
+    # It tells when messages came in its own time zone.
+    options: dict[str, Any] = {"env": os.environ | {"TZ": "UTC"}}
+    if root:
+        options |= {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
     with process.home("dovecot", 0o755) as home:
         server = _configured(home, account, imap)
-        with process.running([_BINARY, "-F", "-c", home / "dovecot.conf"], home, **run_as) as started:
+        with process.running([_BINARY, "-F", "-c", home / "dovecot.conf"], home, **options) as started:
             for port in (server.imap, server.imaps, server.pop3, server.pop3s):
                 process.await_listener(started, ("127.0.0.1", port), home / "log")
             yield server

@@ -164,13 +164,14 @@ def test_semantics_1_a_service_that_says_something_else_is_75(place, said) -> No
 def test_semantics_2_every_signal_is_75(posts, desk, place, number) -> None:
     posts(f"lmtp+unix:{place}")
     desk.held.set()
-    process = subprocess.Popen([SCRIPT, "--socket", place, "--recipient=ann@example.com"], stdin=subprocess.PIPE)
-    assert process.stdin is not None
-    process.stdin.write(LETTER)
-    process.stdin.close()
-    assert desk.began.wait(60)
-    process.send_signal(number)
-    assert process.wait(60) == 75
+    command = [SCRIPT, "--socket", place, "--recipient=ann@example.com"]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        assert process.stdin is not None
+        process.stdin.write(LETTER)
+        process.stdin.close()
+        assert desk.began.wait(60)
+        process.send_signal(number)
+        assert process.wait(60) == 75
 
 
 def test_semantics_1_without_a_python_it_is_75(tmp_path) -> None:
