@@ -17,9 +17,9 @@ from pathlib import Path
 
 import pytest
 
-from acceptance.processes import Running, command
+from acceptance.processes import SHARED, Records, Running, command
 from maildirs import put
-from postroom.ledger import Ledger, Query, Row, State
+from postroom.ledger import State
 from postroom.ledger.database import Connection, connect
 from postroom.ledger.statements import sql
 from servers import smtp, web
@@ -47,11 +47,6 @@ mailboxes:
   box: {{pipeline: main, start: all, {box}}}
 """
 IMAP = 'url: "imap://127.0.0.1:{port}", user: {user}, password: {password}, tls: off'
-SHARED = """\
-ledger: {{url: "{ledger}"}}
-queue: {{url: "{queue}"}}
-secrets: {{site: {{env: SITE}}}}
-"""
 PIPELINE = """\
 name: main
 rules:
@@ -103,18 +98,8 @@ def asking(url: str) -> Iterator[Connection]:
         yield reading
 
 
-class Ending:
-    """What the ledger says, as an operator would ask it."""
-
-    def __init__(self, url: str) -> None:
-        self.url = url
-
-    def rows(self) -> list[Row]:
-        ledger = Ledger.open(self.url)
-        try:
-            return list(ledger.find(Query(mailbox="box", limit=10_000)))
-        finally:
-            ledger.close()
+class Ending(Records):
+    """When it has come, and how."""
 
     @property
     def has_come(self) -> bool:
@@ -122,12 +107,11 @@ class Ending:
         return len(rows) >= KILLS * BATCH and all(row.state in (State.SETTLED, State.DEAD) for row in rows)
 
     def hurry(self) -> None:
-        """As if a minute had passed, after which rings that were lost with a process are made up for."""
+        """As if a minute had passed, after which rings that were lost with a process are made up for, and servers that
+        were busy are tried again."""
         with closing(connect(self.url, password=None, create=False, wait=WAIT)) as ledger, ledger.writing() as writing:
-            writing.run(sql("UPDATE message SET rung_at = 0 WHERE state IN ('received', 'planned')"))
-
-    def standing(self) -> Counter[str]:
-        return Counter(row.state.value for row in self.rows())
+            writing.run(sql("UPDATE message SET rung_at = 0, next_try_at = 0 WHERE state IN ('received', 'planned')"))
+            writing.run(sql("UPDATE effect SET next_try_at = 0 WHERE state = 'pending'"))
 
     def effects(self, word: str) -> list[tuple[str, str, bool, str]]:
         """Key, state, whether nobody knows, and detail."""
@@ -157,8 +141,7 @@ def survive(
         victim.kill()
         witness.answers.set()
         victim.start()
-    ending.hurry()
-    until(lambda: ending.has_come, 120, lambda: f"seed {seed}: {ending.standing()}")
+    until(lambda: ending.has_come or ending.hurry(), 120, lambda: f"seed {seed}: {ending.standing()}", 1)
 
 
 def letter(number: int) -> bytes:
@@ -186,12 +169,6 @@ def check(witness: Witness, ending: Ending) -> None:
     repeats = sum(witness.seen[key] - 1 for key, *_ in (*posts, *again))
     held = sum(state == "dead" for _, state, _ in once)
     assert repeats + held > 0, "no kill came while anything was under way"
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as made:
-        yield made
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@ and both say why."""
 
 import re
 import smtplib
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from email.utils import formatdate
 from functools import partial
@@ -89,9 +88,8 @@ def listens(port: int) -> bool:
 
 
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    with ExitStack() as stack:
-        yield Pair(tmp_path, stack)
+def pair(tmp_path: Path, stack: ExitStack) -> Pair:
+    return Pair(tmp_path, stack)
 
 
 def letter(sender: str = THERE) -> bytes:
