@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from functools import cache, partial
+from functools import cache, cached_property, partial
 from mmap import mmap
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -243,20 +243,23 @@ def secrets_of(settings: Settings, state: Path) -> tuple[bytes, ...]:
 
 
 class SiteSeal:
-    """Signs with the site's secret, which is read, and made where it has to be, when something is signed."""
+    """Signs with the site's secret, which is read, and made where it has to be, when something is first signed."""
 
     def __init__(self, settings: Settings, state: Path) -> None:
         self._settings = settings
         self._state = state
 
     def sign(self, text: str) -> str:
-        return _signature(secrets_of(self._settings, self._state)[0], text)
+        return _signature(self._secrets[0], text)
 
     def verify(self, text: str, signature: str) -> bool:
         if "site" not in self._settings.secrets and not (self._state / "secret").exists():
             return False  # nothing was ever signed here
-        known = secrets_of(self._settings, self._state)
-        return True in [hmac.compare_digest(_signature(one, text), signature) for one in known]
+        return True in [hmac.compare_digest(_signature(one, text), signature) for one in self._secrets]
+
+    @cached_property
+    def _secrets(self) -> tuple[bytes, ...]:
+        return secrets_of(self._settings, self._state)
 
 
 class LazySrs:

@@ -165,18 +165,30 @@ def test_a_421_leaves_the_whole_server_alone(server: Smtp) -> None:
 # Connections.
 
 
-def test_a_connection_is_used_again_after_rset(server: Smtp) -> None:
+def test_a_connection_is_used_again(server: Smtp) -> None:
     way = transport(server)
     for _ in range(3):
         way.send(mail())
     assert (server.connections, len(server.received)) == (1, 3)
-    assert server.commands.count("RSET") == 2
+    assert "RSET" not in server.commands  # the final dot has ended the transaction
+
+
+@pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA", "."])
+def test_it_is_used_again_after_rset_where_a_message_was_refused(server: Smtp, command: str) -> None:
+    way = transport(server)
+    server.answers[command] = "550 5.7.1 no"
+    assert only(way.send(mail())).verdict == "dead"
+    del server.answers[command]
+    assert only(way.send(mail())).verdict == "done"
+    assert (server.connections, server.commands.count("RSET"), len(server.received)) == (1, 1, 1)
 
 
 def test_a_connection_that_the_server_ended_meanwhile_is_replaced(server: Smtp) -> None:
     way = transport(server)
+    server.answers["."] = "550 5.7.1 no"
     way.send(mail())
+    del server.answers["."]
     server.lost.add("RSET")
     server.answers["RSET"] = "421 too old"
     assert only(way.send(mail())).verdict == "done"
-    assert (server.connections, len(server.received)) == (2, 2)
+    assert (server.connections, len(server.received)) == (2, 1)

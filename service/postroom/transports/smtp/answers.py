@@ -7,7 +7,7 @@ from typing import Final
 from postroom.pipeline.outgoing import Reply, Tls
 
 LONGEST: Final = 300  # characters of text that are kept
-_LINE: Final = re.compile(rb"([2-5][0-9]{2})([ -]?)(.*)", re.DOTALL)
+_CODE: Final = re.compile(rb"[2-5][0-9]{2}")
 _ENHANCED: Final = re.compile(r"([245]\.\d{1,3}\.\d{1,3})(?: |$)")
 _ADDRESS: Final = re.compile(r"[^\s<>()\"',;:]*@[^\s<>()\"',;]*")
 _QUEUE_IDS: Final = (
@@ -56,11 +56,10 @@ class Answer:
 
 def parsed(lines: list[bytes]) -> Answer | None:
     """A whole reply; None where it is none."""
-    found = [_LINE.fullmatch(line) for line in lines]
-    matches = [match for match in found if match is not None]
-    if len(matches) != len(lines) or len({match[1] for match in matches}) != 1:
+    codes = {line[:3] for line in lines}
+    if len(codes) != 1 or not all(map(_CODE.match, lines)):
         return None
-    return Answer(int(matches[0][1]), tuple(_printable(match[3]) for match in matches))
+    return Answer(int(codes.pop()), tuple(_printable(line[4 if line[3:4] in b" -" else 3 :]) for line in lines))
 
 
 def is_last(line: bytes) -> bool:
@@ -70,4 +69,4 @@ def is_last(line: bytes) -> bool:
 
 def _printable(octets: bytes) -> str:
     text = octets.decode("utf-8", "replace")
-    return "".join(char if char.isprintable() else "?" for char in text)
+    return text if text.isprintable() else "".join(char if char.isprintable() else "?" for char in text)

@@ -27,6 +27,7 @@ class Session:
         self.wire = wire
         self.tls: Tls = "none"
         self.used = 0  # transactions
+        self._clean = True  # the last one ended with a message that was taken (RFC 5321 4.1.1.4)
         self._terms = terms
         self._offers: Mapping[str, str] = {}
 
@@ -49,10 +50,13 @@ class Session:
             return dict.fromkeys(mail.recipients, told)
         recipients = tuple(dict.fromkeys(mail.recipients))
         commands = [envelope.mail_from(), *(f"RCPT TO:<{one}>" for one in recipients), "DATA"]
-        if self.used:
+        if not self._clean:
             commands.insert(0, "RSET")
         self.used += 1
-        return self._transaction(commands, recipients, mail)
+        self._clean = False
+        replies = self._transaction(commands, recipients, mail)
+        self._clean = any(200 <= reply.code < 300 for reply in replies.values())
+        return replies
 
     def quit(self) -> None:
         """End it in peace, and do not wait long for the answer."""
