@@ -25,6 +25,7 @@ POLLING = 0.01  # seconds between looks into kombu's memory transport, whose own
 EMBEDDED = "memory://"
 MANY = 25  # messages that are worth another thread, while one is busy; more threads get in each other's way
 PATIENCE = 0.1  # seconds that busy threads hold up the next group
+BREATH = 0.05  # seconds between looks whether a thread is free again, while none is
 VISIBILITY = 900
 START_SECONDS = 30
 TASKS = PROCESS, PERFORM = "process", "perform"
@@ -250,12 +251,17 @@ class Consumer:
     def _run(self) -> None:
         from celery.app.trace import setup_worker_optimizations
         from celery.worker import WorkController
+        from celery.worker.consumer import Consumer as TaskConsumer
+
+        class Prompt(TaskConsumer):  # type: ignore[misc]  # Celery has no types
+            loop = staticmethod(_loop)
 
         # The pool's threads know no app but the default one.
         setup_worker_optimizations(self._app)
         controller = WorkController(
             app=self._app,
             pool_cls="threads",
+            consumer_cls=Prompt,
             concurrency=self._settings.threads,
             # The hub that it would use with Redis is one for the whole process, and does not start twice.
             use_eventloop=False,
@@ -270,3 +276,22 @@ class Consumer:
         self._controller = controller
         with suppress(SystemExit):
             controller.start()
+
+
+class _Connection:
+    """The broker's, which is waited for only while a thread is free to take what comes."""
+
+    def __init__(self, connection: Any, prefetched: Any) -> None:
+        self._connection = connection
+        self._prefetched = prefetched
+
+    def drain_events(self, timeout: float) -> None:
+        self._connection.drain_events(timeout=timeout if self._prefetched.can_consume() else BREATH)
+
+
+def _loop(consumer: Any, connection: Any, tasks: Any, *rest: Any) -> None:
+    """Celery's own, which would hear that a thread is free again two seconds later, or with the next task; but none
+    comes while all threads have one."""
+    from celery.worker.loops import synloop
+
+    synloop(consumer, _Connection(connection, tasks.channel.qos), tasks, *rest)

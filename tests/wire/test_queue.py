@@ -75,6 +75,21 @@ def test_what_comes_while_the_bell_rings_is_rung_for_together(settings: Queue) -
     assert max(worked.sizes) <= settings.batch
 
 
+def test_rings_for_one_each_do_not_wait_for_the_next_look_at_the_queue(settings: Queue) -> None:
+    """Celery looked every two seconds whether a thread was free again: one message for each, and then a pause."""
+    worked, busy = Worked(), threading.Event()
+
+    class Slowly(Worked):
+        def __call__(self, ids: Sequence[int]) -> None:
+            busy.wait(0.03)  # all threads are at work, and more waits
+            worked(ids)
+
+    with consuming(settings, Slowly()) as bell:
+        for number in range(160):
+            assert bell.ring_again([number])
+        worked.wait_for(*range(160), seconds=30)
+
+
 def test_a_worker_that_stops_finishes_what_it_began(settings: Queue) -> None:
     began, go, ended = threading.Event(), threading.Event(), threading.Event()
 
