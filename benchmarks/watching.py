@@ -142,12 +142,11 @@ async def _pushes(server: imap.Server, running: ours.Service) -> dict[str, float
 
 
 async def idle(report: Report, home: Path, options: argparse.Namespace) -> None:
-    from servers.dovecot import certificate
+    from servers.authority import self_signed
 
     home.mkdir()
-    certificate(home)
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(home / "cert.pem", home / "key.pem")
+    context.load_cert_chain(*self_signed(home, "localhost", "IP:127.0.0.1"))
     base = await _idle(home / "few", FEW, context, options.seconds)
     for number in range(options.rounds):
         many = await _idle(home / f"many{number}", options.mailboxes, context, options.seconds)

@@ -2,6 +2,8 @@
 
 import asyncio
 import inspect
+import os
+import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from itertools import count
@@ -18,6 +20,9 @@ from servers.postgresql import Database
 from servers.redis import Redis
 
 _NUMBERS = count(1)
+# UNIX sockets lie in directories of tests, and their paths are short (107 octets).
+if len(tempfile.gettempdir()) > 16:
+    os.environ["PYTEST_DEBUG_TEMPROOT"] = "/tmp"
 # How long a case takes says something about the machine; benchmarks measure.
 settings.register_profile("postroom", deadline=None)
 settings.load_profile("postroom")

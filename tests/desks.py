@@ -166,7 +166,7 @@ class MemoryDesk:
         self._called()
         return work.message
 
-    async def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
+    async def until(self, holds: Callable[[], object], seconds: float = 60) -> None:
         """Wait until it holds, asked whenever something happens."""
         async with asyncio.timeout(seconds):
             while not holds():

@@ -5,12 +5,13 @@ import sqlite3
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
+import ledgers
 import waiting
 
 SETTINGS = """\
@@ -39,11 +40,16 @@ class Site:
         return self.root / "mail"
 
     def settings(self, text: str) -> None:
-        (self.root / "postroom.yaml").write_text(text)
+        self._write("postroom.yaml", text)
 
     def pipeline(self, text: str, name: str = "main") -> None:
         (self.root / "pipelines").mkdir(exist_ok=True)
-        (self.root / "pipelines" / f"{name}.yaml").write_text(text)
+        self._write(f"pipelines/{name}.yaml", text)
+
+    def _write(self, name: str, text: str) -> None:
+        """As editors do: a service that reads it meanwhile has the old one or the new one whole."""
+        (self.root / "written").write_text(text)
+        (self.root / "written").replace(self.root / name)
 
     def command(self, *arguments: str) -> list[str]:
         name, *rest = arguments
@@ -88,7 +94,7 @@ class Site:
     def log(self) -> str:
         """All that services of this site have said."""
         path = self.root / "log"
-        return path.read_text() if path.exists() else ""
+        return path.read_text(errors="replace") if path.exists() else ""
 
     def until(self, holds: Callable[[], object]) -> None:
         """Wait until it holds."""
@@ -114,8 +120,13 @@ class Site:
             return []
 
     def ledger(self, sql: str) -> list[tuple[object, ...]]:
-        with sqlite3.connect(self.root / "state" / "ledger.db") as connection:
-            return connection.execute(sql).fetchall()
+        return ledgers.asked(self.root / "state" / "ledger.db", sql)
+
+
+@pytest.fixture
+def stack() -> Iterator[ExitStack]:
+    with ExitStack() as made:
+        yield made
 
 
 @pytest.fixture

@@ -1,12 +1,23 @@
-"""Processes of the service that a test kills and starts again."""
+"""Processes of the service that a test kills and starts again, and what their ledger says afterwards."""
 
 import os
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from postroom.ledger import Ledger, Query, Row
+
+# What several processes of a site share.
+SHARED = """\
+ledger: {{url: "{ledger}"}}
+queue: {{url: "{queue}"}}
+secrets: {{site: {{env: SITE}}}}
+"""
 
 
 @dataclass
@@ -38,6 +49,20 @@ class Running:
         if self.process.poll() is None:
             self.process.send_signal(signal.SIGTERM)
         self.process.wait(60)
+
+
+@dataclass(frozen=True)
+class Records:
+    """What the ledger says of the mailbox, as an operator would ask it."""
+
+    url: str
+
+    def rows(self) -> list[Row]:
+        with closing(Ledger.open(self.url)) as ledger:
+            return list(ledger.find(Query(mailbox="box", limit=10_000)))
+
+    def standing(self) -> Counter[str]:
+        return Counter(row.state.value for row in self.rows())
 
 
 def command(name: str, root: Path) -> list[str]:

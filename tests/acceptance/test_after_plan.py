@@ -1,8 +1,6 @@
 """`postroom run` with a listener that answers after planning: one commit, one answer, and the effects afterwards."""
 
 import smtplib
-import sqlite3
-import time
 import urllib.request
 from contextlib import suppress
 
@@ -10,6 +8,7 @@ import pytest
 
 from acceptance.conftest import Site
 from servers.ports import free_port
+from waiting import until
 
 PIPELINE = """\
 name: main
@@ -77,15 +76,15 @@ def test_a_message_that_kills_the_service_while_it_is_planned_ends_as_a_dead_let
 
 def sent(port: int, subject: str) -> dict[str, tuple[int, bytes]]:
     """The recipients that were refused after the final dot, as smtplib tells them."""
-    end = time.monotonic() + PATIENCE
-    while True:
-        try:
-            client = smtplib.LMTP("127.0.0.1", port)
-            break
-        except OSError:
-            assert time.monotonic() < end
-            time.sleep(0.05)
-    with client:
+    clients: list[smtplib.LMTP] = []
+
+    def connected() -> bool:
+        with suppress(OSError):
+            clients.append(smtplib.LMTP("127.0.0.1", port, timeout=PATIENCE))
+        return bool(clients)
+
+    until(connected)
+    with clients[0] as client:
         client.ehlo()
         client.mail("bob@example.org")
         client.rcpt("ann@example.com")
@@ -94,7 +93,4 @@ def sent(port: int, subject: str) -> dict[str, tuple[int, bytes]]:
 
 
 def states(site: Site) -> list[tuple[object, ...]]:
-    try:
-        return site.ledger("SELECT state, outcome FROM message ORDER BY id")
-    except sqlite3.OperationalError:
-        return []
+    return site.rows("SELECT state, outcome FROM message ORDER BY id")

@@ -274,7 +274,7 @@ def test_every_signal_is_75_and_the_next_offer_resumes(site, tmp_path, number):
         process.stdin.close()
         started.read_text()  # returns once the program runs
         process.send_signal(number)
-        assert process.wait(30) == 75
+        assert process.wait(60) == 75
     started.unlink()
     site.pipeline("name: main\nrules: [{name: r, do: keep}]\n")
     done = site.filter(LETTER)

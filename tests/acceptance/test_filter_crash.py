@@ -60,6 +60,7 @@ def points(log: Path) -> list[tuple[str, int]]:
     return found
 
 
+@pytest.mark.timeout(1200)  # two dozen messages under strace
 @pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing: crash points cannot be counted")
 def test_a_message_survives_a_kill_at_any_point_and_recorded_effects_are_not_repeated(site, tmp_path):
     ran = tmp_path / "ran"

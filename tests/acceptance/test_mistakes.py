@@ -4,6 +4,7 @@ import os
 import socket
 import sqlite3
 import subprocess
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -106,7 +107,7 @@ def spoiled(path: Path) -> None:
 
 
 def of_the_future(path: Path) -> None:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         connection.execute("UPDATE schema SET version = 99")
 
 

@@ -5,7 +5,6 @@ import os
 import signal
 import socket
 import subprocess
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,7 +15,9 @@ from urllib.request import urlopen
 
 import pytest
 
+from maildirs import put
 from servers.redis import Redis
+from waiting import until
 
 RUN = """\
 state: state
@@ -59,10 +60,12 @@ class Running:
 
     def shows(self, *lines: str) -> None:
         """Wait until the page has all of these lines."""
-        end = time.monotonic() + 60
-        while missing := [line for line in lines if f"\n{line}\n" not in (page := self.get("/metrics")[1])]:
-            assert time.monotonic() < end, (missing, page)
-            time.sleep(0.05)
+
+        def missing() -> list[str]:
+            page = self.get("/metrics")[1]
+            return [line for line in lines if f"\n{line}\n" not in page]
+
+        until(lambda: not missing(), told=lambda: f"{missing()} are missing", pause=0.05)
 
     def event(self, name: str) -> dict[str, Any]:
         """The next line of the log with this event; those before it are kept as well."""
@@ -148,7 +151,7 @@ def test_the_way_of_a_message_is_counted_logged_and_shown(site: Any, tmp_path: P
     site.pipeline("name: main\nrules:\n  - {name: all, do: [{archive: copies}]}\n")
     with started(site, tmp_path, RUN) as running:
         running.event("mailbox.connected")
-        (site.root / "inbox/new/1.a.b").write_bytes(b"From: a@b.example\nDate: Yesterday\n\nhello\n")
+        put(site.root / "inbox", "1.a.b", b"From: a@b.example\nDate: Yesterday\n\nhello\n")
         assert running.event("message.settled")["mailbox"] == "inbox"
         running.shows(
             'postroom_messages_total{mailbox="inbox",outcome="kept",pipeline="main"} 1.0',
@@ -163,19 +166,22 @@ def test_the_way_of_a_message_is_counted_logged_and_shown(site: Any, tmp_path: P
             'postroom_mailbox_in_flight{mailbox="inbox"} 0.0',
         )
         assert running.get("/readyz")[0] == 200
-        end = time.monotonic() + 60
-        while (status := json.loads(site.run("status", "--json").stdout))["mailboxes"][0]["state"] != "connected":
-            assert time.monotonic() < end, status
-        assert status["mailboxes"][0]["looked"]
+        until(lambda: shown(site)["state"] == "connected")
+        assert shown(site)["looked"]
     assert {line["event"] for line in running.log} >= {"message.planned", "effect.done", "message.done"}
-    assert json.loads(site.run("status", "--json").stdout)["mailboxes"][0]["state"] == "not watched"
+    assert shown(site)["state"] == "not watched"
+
+
+def shown(site: Any) -> Any:
+    """What `status` says of the mailbox."""
+    return json.loads(site.run("status", "--json").stdout)["mailboxes"][0]
 
 
 def test_an_effect_that_fails_is_counted_as_what_it_is(site: Any, tmp_path: Path) -> None:
     site.pipeline("name: main\nrules:\n  - {name: all, do: [{exec: [sh, -c, exit 65]}, {exec: [sh, -c, exit 75]}]}\n")
     with started(site, tmp_path, RUN) as running:
         running.event("mailbox.connected")
-        (site.root / "inbox/new/1.a.b").write_bytes(b"From: a@b.example\n\nhello\n")
+        put(site.root / "inbox", "1.a.b", b"From: a@b.example\n\nhello\n")
         running.shows(
             'postroom_effects_total{result="dead",word="exec"} 1.0',
             'postroom_effects_total{result="later",word="exec"} 1.0',
@@ -187,7 +193,7 @@ def test_a_scanner_that_is_away_is_counted_and_logged_while_the_message_waits(si
     site.pipeline("name: main\nrules:\n  - {name: all, do: [{spam: {scanner: spamd, on-error: pass}}, virus, keep]}\n")
     with started(site, tmp_path, RUN + SCANNERS) as running:
         running.event("mailbox.connected")
-        (site.root / "inbox/new/1.a.b").write_bytes(b"From: a@b.example\n\nhello\n")
+        put(site.root / "inbox", "1.a.b", b"From: a@b.example\n\nhello\n")
         assert running.event("scanner.away")["scanner"] == "spamd"
         told = running.event("scanner.away")
         assert (told["scanner"], told["reason"]) == ("clamd", "clamd is away: No such file or directory")
@@ -196,8 +202,7 @@ def test_a_scanner_that_is_away_is_counted_and_logged_while_the_message_waits(si
 
 def test_a_worker_of_its_own_counts_scanners_that_are_away(site: Any, tmp_path: Path, redis: Redis) -> None:
     site.pipeline("name: main\nrules:\n  - {name: all, do: [{spam: {scanner: spamd, on-error: pass}}, virus, keep]}\n")
-    (site.root / "inbox/new").mkdir(parents=True)
-    (site.root / "inbox/new/1.a.b").write_bytes(b"From: a@b.example\n\nhello\n")
+    put(site.root / "inbox", "1.a.b", b"From: a@b.example\n\nhello\n")
     settings = RUN + SCANNERS + f'queue: {{url: "{redis.url}"}}\nmetrics: {{listen: none}}\n'
     with started(site, tmp_path, settings, "work") as running:
         watcher = subprocess.Popen(site.command("watch"), stderr=subprocess.DEVNULL)

@@ -8,15 +8,14 @@ import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
 
-from acceptance.processes import Running, command
-from postroom.ledger import Ledger, Query, Row, State
+from acceptance.processes import SHARED, Records, Running, command
+from postroom.ledger import State
 from servers.dovecot import PASSWORD, Dovecot
 from servers.postgresql import Database
 from servers.redis import Redis
@@ -40,11 +39,6 @@ mailboxes:
     tls: off
     pipeline: main
     start: all
-"""
-SHARED = """\
-ledger: {{url: "{ledger}"}}
-queue: {{url: "{queue}"}}
-secrets: {{site: {{env: SITE}}}}
 """
 PIPELINE = """\
 name: main
@@ -94,25 +88,12 @@ def survive(processes: Sequence[Running | Redis], finished: "Finished", seed: in
             kills += 1
 
 
-@dataclass
-class Finished:
-    """Asks the ledger, as an operator would."""
-
-    url: str
-
-    def rows(self) -> list[Row]:
-        ledger = Ledger.open(self.url)
-        try:
-            return list(ledger.find(Query(mailbox="box", limit=10_000)))
-        finally:
-            ledger.close()
+class Finished(Records):
+    """Whether it has."""
 
     def __call__(self) -> bool:
         rows = self.rows()
         return len(rows) >= MESSAGES and all(row.state is State.SETTLED for row in rows)
-
-    def standing(self) -> Counter[str]:
-        return Counter(row.state.value for row in self.rows())
 
 
 def check(root: Path, finished: Finished, dovecot: Dovecot, user: str) -> None:
@@ -133,12 +114,6 @@ def check(root: Path, finished: Finished, dovecot: Dovecot, user: str) -> None:
         moved = Counter(part[1].strip() for part in found if isinstance(part, tuple))
         assert len(moved) == MESSAGES // 2
         assert set(moved.values()) == {1}
-
-
-@pytest.fixture
-def stack() -> Iterator[ExitStack]:
-    with ExitStack() as made:
-        yield made
 
 
 @pytest.mark.timeout(600)

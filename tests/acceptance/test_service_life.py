@@ -3,8 +3,9 @@
 import json
 import signal
 import socket
+import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,6 +32,24 @@ def configured(site: Site, more: str = "", options: str = "") -> None:
     site.settings(SETTINGS.format(more=more, options=options))
 
 
+def acting(site: Site, script: str, more: str = "", then: str = "") -> None:
+    """A pipeline whose effect is that program, and a message for it."""
+    effect = f"exec: {{command: [/bin/sh, -c, 'cd {site.root}; {script}'], delivers: false{more}}}"
+    site.pipeline(f"name: main\nrules:\n  - {{name: all, do: [{{{effect}}}{then}]}}\n")
+    put(site.root / "box", "1")
+
+
+@contextmanager
+def serving(site: Site, more: str = "") -> Iterator["subprocess.Popen[bytes]"]:
+    """The service, which has moved its first message."""
+    configured(site, more)
+    site.pipeline(KEEP)
+    put(site.root / "box", "1")
+    with site.serving() as process:
+        site.until(lambda: done(site) == 1)
+        yield process
+
+
 def logged(site: Site, event: str) -> int:
     return site.log.count(event)
 
@@ -41,12 +60,7 @@ def done(site: Site) -> int:
 
 def test_the_effect_that_runs_at_sigterm_ends_and_is_recorded(site: Site) -> None:
     configured(site)
-    site.pipeline(
-        "name: main\nrules:\n"
-        f"  - {{name: all, do: [{{exec: {{command: [/bin/sh, -c, 'cd {site.root}; echo x >> began; sleep 2; "
-        "echo x >> ended'], delivers: false}}]}\n"
-    )
-    put(site.root / "box", "1")
+    acting(site, "echo x >> began; sleep 2; echo x >> ended")
     with site.serving() as process:
         site.until((site.root / "began").exists)
         process.send_signal(signal.SIGTERM)
@@ -57,16 +71,11 @@ def test_the_effect_that_runs_at_sigterm_ends_and_is_recorded(site: Site) -> Non
 
 def test_an_effect_that_does_not_end_holds_the_service_up_no_longer_than_its_limit(site: Site) -> None:
     configured(site)
-    site.pipeline(
-        "name: main\nrules:\n"
-        f"  - {{name: all, do: [{{exec: {{command: [/bin/sh, -c, 'cd {site.root}; echo $$ > began; exec sleep 300'], "
-        "timeout: 10m, delivers: false}}]}\n"
-    )
-    put(site.root / "box", "1")
+    acting(site, "echo $$ > began; exec sleep 300", ", timeout: 10m")
     with site.serving() as process:
         site.until(lambda: (site.root / "began").exists() and bool((site.root / "began").read_text()))
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait(120) == 0
     # It was killed, and the next process tries it again.
     assert site.ledger("SELECT state, error FROM effect") == [("pending", "the program was ended by a signal")]
     assert site.ledger("SELECT owner FROM message") == [(None,)]
@@ -117,11 +126,7 @@ def test_a_start_and_an_end_warn_of_nothing(site: Site, request: pytest.FixtureR
 
 
 def test_a_mailbox_whose_settings_change_keeps_its_lease(site: Site) -> None:
-    configured(site)
-    site.pipeline(KEEP)
-    put(site.root / "box", "1")
-    with site.serving() as process:
-        site.until(lambda: done(site) == 1)
+    with serving(site) as process:
         configured(site, options=", create: false")
         process.send_signal(signal.SIGHUP)
         site.until(lambda: logged(site, "config.loaded") == 1)
@@ -133,11 +138,7 @@ def test_a_mailbox_whose_settings_change_keeps_its_lease(site: Site) -> None:
 
 
 def test_files_that_change_are_read_anew_where_asked(site: Site) -> None:
-    configured(site, more="reload: change")
-    site.pipeline(KEEP)
-    put(site.root / "box", "1")
-    with site.serving():
-        site.until(lambda: done(site) == 1)
+    with serving(site, more="reload: change"):
         site.pipeline(KEEP.replace("Done", "Else"))
         site.until(lambda: logged(site, "config.loaded") == 1)
         put(site.root / "box", "2")
@@ -145,11 +146,7 @@ def test_files_that_change_are_read_anew_where_asked(site: Site) -> None:
 
 
 def test_what_a_restart_has_to_change_is_said_at_a_reload(site: Site) -> None:
-    configured(site)
-    site.pipeline(KEEP)
-    put(site.root / "box", "1")
-    with site.serving() as process:
-        site.until(lambda: done(site) == 1)
+    with serving(site) as process:
         configured(site, more="retry: {first: 1h}")
         process.send_signal(signal.SIGHUP)
         site.until(lambda: logged(site, "a change of retry takes a restart") == 1)
@@ -161,8 +158,7 @@ def test_retention_and_orphans_are_seen_to(site: Site) -> None:
     put(site.root / "box", "1", b"Subject: x\n\n" + b"large\n" * 1000)
     orphan = site.root / "state/spool/20200101/20200101T000000.000000-0123456789abcdef"
     with site.serving():
-        site.until(lambda: done(site) == 1)
-        site.until(lambda: site.ledger("SELECT state FROM message") == [("settled",)])
+        site.until(lambda: site.rows("SELECT state FROM message") == [("settled",)])
     orphan.parent.mkdir()
     orphan.write_bytes(b"nobody's")
     site.until(lambda: site.ledger("SELECT unixepoch() - finished_at / 1000000 > 1 FROM message") == [(1,)])
@@ -174,12 +170,7 @@ def test_retention_and_orphans_are_seen_to(site: Site) -> None:
 
 def test_an_effect_that_waits_is_rung_for_when_its_time_has_come(site: Site) -> None:
     configured(site, more="retry: {first: 1s, factor: 1}")
-    site.pipeline(
-        "name: main\nrules:\n"
-        f"  - {{name: all, do: [{{exec: {{command: [/bin/sh, -c, 'cd {site.root}; echo x >> tries; test -e mended'], "
-        "delivers: false}}, {move: Done}]}\n"
-    )
-    put(site.root / "box", "1")
+    acting(site, "echo x >> tries; test -e mended", then=", {move: Done}")
     with site.serving():
         site.until(lambda: (site.root / "tries").exists() and len((site.root / "tries").read_text()) >= 4)
         (site.root / "mended").touch()

@@ -58,6 +58,7 @@ def test_a_thread_that_ends_is_the_end_of_the_service(
         assert process.wait(60) == status
     finally:
         process.kill()
+        process.wait()
     *events, last = (json.loads(line) for line in site.log.splitlines() if line.startswith("{"))
     assert [one["reason"] for one in events if one["event"] == "service.failed"] == [reason]
     assert last["event"] == "service.stopped"

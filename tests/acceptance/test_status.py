@@ -3,7 +3,6 @@
 import json
 import signal
 import subprocess
-import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from datetime import UTC, datetime, timedelta
@@ -15,6 +14,7 @@ import pytest
 
 from postroom.ledger import Arrival, Batch, Ledger, Owner, Watched
 from servers.redis import Redis
+from waiting import until
 
 SETTINGS = """\
 state: state
@@ -162,9 +162,8 @@ def test_tasks_that_no_worker_takes_are_counted(
         )
         with subprocess.Popen(site.command("watch"), stderr=subprocess.PIPE) as watcher:
             try:
-                end = time.monotonic() + 60
-                while not (found := shown(site))["queue_length"]:
-                    assert time.monotonic() < end, found
+                until(lambda: shown(site)["queue_length"])
+                found = shown(site)
                 assert found["queue_length"] == 1
                 assert found["messages"]["received"] == 1
                 assert found["mailboxes"][0]["in_flight"] == 1

@@ -3,10 +3,9 @@ and both say why."""
 
 import re
 import smtplib
-import time
-from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from email.utils import formatdate
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -14,6 +13,7 @@ import pytest
 from acceptance.conftest import Site
 from acceptance.processes import Running
 from servers.ports import free_port
+from waiting import until
 
 SETTINGS = """\
 state: state
@@ -54,27 +54,24 @@ class Pair:
             self._stack.callback(process.stop)
 
     def send(self, message: bytes) -> None:
-        end = time.monotonic() + 60
         for port in self.ports.values():
-            while True:
-                with suppress(OSError), smtplib.SMTP("127.0.0.1", port):
-                    break
-                assert time.monotonic() < end, "a service does not listen"
-                time.sleep(0.05)
+            until(partial(listens, port))
         with smtplib.SMTP("127.0.0.1", self.ports[HERE]) as client:
             assert client.sendmail(f"me@{THERE}", f"me@{HERE}", message) == {}
 
     def ended(self) -> dict[str, list[object]]:
-        """The states of all messages, once none is on its way: what one has sent, the other has."""
-        end = time.monotonic() + 60
-        while True:
-            states = {
-                host: [one for (one,) in site.ledger("SELECT state FROM message")] for host, site in self.sites.items()
-            }
-            if all(found and {*found} <= {"settled", "dead"} for found in states.values()):
-                return states
-            assert time.monotonic() < end, states
-            time.sleep(0.1)
+        """The states of all messages, once none is on its way."""
+        until(self._have_ended, told=lambda: str(self._states()))
+        return self._states()
+
+    def _have_ended(self) -> bool:
+        """What one has sent, the other has: where all have ended in each, one after the other, and then in the first
+        there are still the same, none has come meanwhile."""
+        first, second = self._states(), self._states()
+        return first == second and all(found and {*found} <= {"settled", "dead"} for found in first.values())
+
+    def _states(self) -> dict[str, list[object]]:
+        return {host: [one for (one,) in site.ledger("SELECT state FROM message")] for host, site in self.sites.items()}
 
     def why(self, host: str, sender: str) -> str:
         """What `explain` says of the last message that came there from this sender."""
@@ -84,10 +81,15 @@ class Pair:
         return re.sub(r"\s+", " ", told)
 
 
+def listens(port: int) -> bool:
+    with suppress(OSError), smtplib.SMTP("127.0.0.1", port):
+        return True
+    return False
+
+
 @pytest.fixture
-def pair(tmp_path: Path) -> Iterator[Pair]:
-    with ExitStack() as stack:
-        yield Pair(tmp_path, stack)
+def pair(tmp_path: Path, stack: ExitStack) -> Pair:
+    return Pair(tmp_path, stack)
 
 
 def letter(sender: str = THERE) -> bytes:

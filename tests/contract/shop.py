@@ -18,6 +18,7 @@ from postroom.steps.store import Store
 from postroom.testing import tools
 from postroom.work import Seat, Worker
 from postroom.work.claims import Keeper, Labour
+from quiet import Quiet
 
 PERIOD = timedelta(minutes=3)
 SETTINGS = """\
@@ -28,16 +29,6 @@ mailboxes:
 LETTER = b"From: a@b.example\nSubject: hello\n\nbody\n"
 
 
-class Quiet:
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def info(self, event: str, **fields: str | float) -> None:
-        self.events.append(event)
-
-    warning = info
-
-
 @dataclass
 class Shop:
     """A worker with a real pipeline, store and ledger."""
@@ -46,7 +37,7 @@ class Shop:
     ledger: Ledger
     worker: Worker
     home: Home
-    log: "Quiet"
+    log: Quiet
 
     def rules(self, steps: str) -> None:
         (self.root / "pipelines/main.yaml").write_text(f"name: main\nrules:\n  - {{name: all, do: [{steps}]}}\n")

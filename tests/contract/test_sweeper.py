@@ -11,13 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from contract.shop import Quiet
 from postroom.ledger import Arrival, Batch, Lease, Ledger, Owner, Query, Recorded, Retained, Retention
 from postroom.ledger.statements import sql
 from postroom.queue import Bell, make_app
 from postroom.settings.model import Queue
 from postroom.spool import Spool
 from postroom.sweeper import CALM, MOST, ROUNDS, Clock, Sweeper, swept
+from quiet import Quiet
 
 AT_ONCE = timedelta(0)
 

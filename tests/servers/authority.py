@@ -1,4 +1,4 @@
-"""A certificate authority of a test, and server contexts with certificates of its."""
+"""A certificate authority of a test, server contexts with certificates of its, and certificates that nobody vouches for."""
 
 import ssl
 import subprocess
@@ -11,7 +11,7 @@ class Authority:
     def __init__(self, home: Path) -> None:
         self._home = home
         self.file = home / "ca.pem"
-        self._run("req", "-x509", *self._key("ca"), "-days", "2", "-subj", "/CN=Test CA", "-out", str(self.file))
+        _openssl("req", "-x509", *_key(home / "ca.key"), "-days", "2", "-subj", "/CN=Test CA", "-out", self.file)
 
     def server(self, name: str) -> ssl.SSLContext:
         """A server's context, with a certificate for this host name."""
@@ -21,19 +21,27 @@ class Authority:
 
     def certificate(self, name: str) -> tuple[Path, Path]:
         """One for this host name, and its key."""
-        chain = self._home / f"{name}.pem"
+        chain, key, request, names = (self._home / f"{name}.{end}" for end in ("pem", "key", "csr", "ext"))
         if not chain.exists():
-            request = self._home / f"{name}.csr"
-            self._run("req", "-new", *self._key(name), "-subj", f"/CN={name}", "-out", str(request))
-            names = self._home / f"{name}.ext"
+            _openssl("req", "-new", *_key(key), "-subj", f"/CN={name}", "-out", request)
             names.write_text(f"subjectAltName=DNS:{name}")
-            signing = ["-CA", str(self.file), "-CAkey", str(self._home / "ca.key"), "-CAcreateserial", "-days", "2"]
-            self._run("x509", "-req", "-in", str(request), *signing, "-extfile", str(names), "-out", str(chain))
-        return chain, self._home / f"{name}.key"
+            signing = ["-CA", self.file, "-CAkey", self._home / "ca.key", "-CAcreateserial", "-days", "2"]
+            _openssl("x509", "-req", "-in", request, *signing, "-extfile", names, "-out", chain)
+        return chain, key
 
-    def _key(self, name: str) -> list[str]:
-        curve = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-        return [*curve, "-keyout", str(self._home / f"{name}.key")]
 
-    def _run(self, *arguments: str) -> None:
-        subprocess.run(["openssl", *arguments], check=True, stderr=subprocess.DEVNULL)
+def self_signed(directory: Path, *names: str) -> tuple[Path, Path]:
+    """cert.pem and key.pem for DNS names and `IP:` addresses; who trusts the one trusts the server."""
+    made = directory / "cert.pem", directory / "key.pem"
+    told = ",".join(name if name.startswith("IP:") else f"DNS:{name}" for name in names)
+    options = ["-days", "2", "-subj", "/CN=test", "-addext", f"subjectAltName={told}"]
+    _openssl("req", "-x509", *_key(made[1]), *options, "-out", made[0])
+    return made
+
+
+def _key(path: Path) -> list[str | Path]:
+    return ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", path]
+
+
+def _openssl(*arguments: str | Path) -> None:
+    subprocess.run(["openssl", *arguments], check=True, stderr=subprocess.DEVNULL)

@@ -8,16 +8,17 @@ import imaplib
 import json
 import os
 import pwd
-import shutil
-import socket
-import subprocess
-import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from string import Template
+from typing import Any
+
+from servers import process
+from servers.authority import self_signed
+from servers.ports import free_port
 
 PASSWORD = "secret"
 _BINARY = Path("/usr/sbin/dovecot")
@@ -121,31 +122,20 @@ def running(*, imap: str = "", relay: int = 0) -> Iterator[Dovecot]:
     port of a server that its submission service gives all mail to; without one it has none."""
     root = os.geteuid() == 0
     account = pwd.getpwnam("nobody") if root else pwd.getpwuid(os.getuid())
-    home = Path(tempfile.mkdtemp(prefix="postroom-dovecot-"))
-    home.chmod(0o755)
-    try:
+    # It tells when messages came in its own time zone.
+    options: dict[str, Any] = {"env": os.environ | {"TZ": "UTC"}}
+    if root:
+        options |= {"user": account.pw_uid, "group": account.pw_gid, "extra_groups": []}
+    with process.home("dovecot", 0o755) as home:
         server = _configured(home, account, imap, relay)
-        with (home / "output").open("wb") as output:
-            process = subprocess.Popen(
-                [_BINARY, "-F", "-c", home / "dovecot.conf"],
-                stdout=output,
-                stderr=output,
-                user=account.pw_uid if root else None,
-                group=account.pw_gid if root else None,
-                extra_groups=[] if root else None,
-            )
-        try:
-            _await_ports(process, server)
+        with process.running([_BINARY, "-F", "-c", home / "dovecot.conf"], home, **options) as started:
+            for port in (server.imap, server.imaps, server.pop3, server.pop3s):
+                process.await_listener(started, ("127.0.0.1", port), home / "log")
             yield server
-        finally:
-            process.terminate()
-            process.wait(60)
-    finally:
-        shutil.rmtree(home)
 
 
 def _configured(home: Path, account: pwd.struct_passwd, imap: str, relay: int) -> Dovecot:
-    server = Dovecot(home, *free_ports(6))
+    server = Dovecot(home, *(free_port() for _ in range(6)))
     text = _CONFIG.substitute(
         {f"{name}_port": getattr(server, name) for name in ("imap", "imaps", "pop3", "pop3s", "lmtp")},
         home=home,
@@ -164,42 +154,7 @@ def _configured(home: Path, account: pwd.struct_passwd, imap: str, relay: int) -
     keys = home / "keys" / "default" / "HS256"
     keys.mkdir(parents=True)
     (keys / "default").write_bytes(base64.b64encode(_KEY))
-    certificate(home)
+    self_signed(home, "localhost", "IP:127.0.0.1")
     for path in (home, *home.rglob("*")):
         os.chown(path, account.pw_uid, account.pw_gid)
     return server
-
-
-def certificate(directory: Path) -> None:
-    """Make cert.pem and key.pem for 127.0.0.1 and localhost; who trusts the one trusts the server."""
-    names = "subjectAltName=DNS:localhost,IP:127.0.0.1"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-days", "2", "-subj", "/CN=localhost", "-addext", names]
-    paths = ["-keyout", directory / "key.pem", "-out", directory / "cert.pem"]
-    subprocess.run([*command, *paths], check=True, stderr=subprocess.DEVNULL)
-
-
-def free_ports(number: int) -> list[int]:
-    """Ports of 127.0.0.1 that nobody listens on just now."""
-    sockets = [socket.socket() for _ in range(number)]
-    try:
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [one.getsockname()[1] for one in sockets]
-    finally:
-        for one in sockets:
-            one.close()
-
-
-def _await_ports(process: subprocess.Popen[bytes], server: Dovecot) -> None:
-    end = time.monotonic() + 60
-    for port in (server.imap, server.imaps, server.pop3, server.pop3s):
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), 1).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > end:
-                    said = "".join(p.read_text() for p in (server.home / "output", server.home / "log") if p.exists())
-                    raise RuntimeError(f"Dovecot did not start: {said}") from None
-                time.sleep(0.02)

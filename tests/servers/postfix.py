@@ -2,16 +2,13 @@
 
 import os
 import pwd
-import shutil
 import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
+from servers import process
 from servers.ports import free_port
 
 _DAEMONS = Path("/usr/lib/postfix/sbin")
@@ -50,29 +47,15 @@ def relaying(
 ) -> Iterator[int]:
     """The port of one that takes all mail and gives it to the server on `next_port` of 127.0.0.1. With a certificate and
     its key it takes mail over TLS only."""
-    home, port = Path(tempfile.mkdtemp(prefix="postroom-postfix-")), free_port()
-    _configure(
-        home,
-        port,
-        certificate,
-        f"{over}:[127.0.0.1]:{next_port}" if over == "smtp" else f"lmtp:inet:127.0.0.1:{next_port}",
-    )
-    # It signals its process group when it ends, so that it gets one of its own.
-    process = subprocess.Popen(
-        [_DAEMONS / "master", "-c", home / "etc", "-d"], stdout=subprocess.DEVNULL, stderr=subprocess.PIPE,
-        start_new_session=True,
-    )  # fmt: skip
-    try:
-        _await(process, port, home / "log")
-        yield port
-    finally:
-        process.terminate()
-        process.communicate(timeout=30)
-        shutil.rmtree(home)
+    port = free_port()
+    with process.home("postfix", 0o755) as home:
+        _configure(home, port, certificate, f"{over}:{'inet:' if over == 'lmtp' else ''}[127.0.0.1]:{next_port}")
+        with process.running([_DAEMONS / "master", "-c", home / "etc", "-d"], home) as started:
+            process.await_answer(started, lambda: _greets(port), home / "log")
+            yield port
 
 
 def _configure(home: Path, port: int, certificate: tuple[Path, Path] | None, next_hop: str) -> None:
-    home.chmod(0o755)
     owner = pwd.getpwnam("postfix")
     for name in ("etc", "queue", "queue/pid"):
         (home / name).mkdir()
@@ -96,17 +79,7 @@ def _configure(home: Path, port: int, certificate: tuple[Path, Path] | None, nex
     (home / "etc/master.cf").write_text(_SERVICES.format(port=port))
 
 
-def _await(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    end = time.monotonic() + 30
-    while True:
-        try:
-            with socket.create_connection(("127.0.0.1", port), 1) as wire:
-                wire.settimeout(1)
-                if wire.recv(4) == b"220 ":
-                    return
-        except OSError:
-            pass
-        if process.poll() is not None or time.monotonic() > end:
-            told = log.read_text() if log.exists() else ""
-            raise RuntimeError(f"Postfix did not start: {told}")
-        time.sleep(0.05)
+def _greets(port: int) -> bool:
+    with suppress(OSError), socket.create_connection(("127.0.0.1", port), 5) as wire:
+        return wire.recv(4) == b"220 "
+    return False

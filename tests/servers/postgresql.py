@@ -3,17 +3,18 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
-import tempfile
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from itertools import count
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
-import pytest
+
+from servers import process
 
 Database = Callable[[], str]
 
@@ -35,64 +36,45 @@ def _account() -> str | None:
     return "postgres" if any(entry.pw_name == "postgres" for entry in pwd.getpwall()) else "nobody"
 
 
-def _await_answer(url: str, server: subprocess.Popen[bytes]) -> None:
-    end = time.monotonic() + 60
-    while server.poll() is None and time.monotonic() < end:
-        try:
-            psycopg.connect(url).close()
-        except psycopg.OperationalError:
-            time.sleep(0.05)
-        else:
-            return
-    pytest.fail("the PostgreSQL server did not start")
-
-
 @contextmanager
 def running() -> Iterator[Database]:
     """Makes URLs, each of an empty schema on one server that lives as long as the tests."""
-    binaries = _binaries()
+    binaries, account = _binaries(), _account()
     assert binaries is not None, "it is installed"
-    account = _account()
-    home = Path(tempfile.mkdtemp(prefix="postroom-pg-"))
-    if account:
-        shutil.chown(home, account)
-    initdb: list[str | Path] = [
-        binaries / "initdb",
-        "-D",
-        home / "data",
-        "-U",
-        "postroom",
-        "--auth=trust",
-        "-E",
-        "UTF8",
-        "--no-locale",
-        "-N",
-    ]
-    subprocess.run(initdb, check=True, user=account, cwd=home, stdout=subprocess.DEVNULL)
-    command: list[str | Path] = [
-        binaries / "postgres",
-        "-D",
-        home / "data",
-        "-k",
-        home,
-        "-c",
-        "listen_addresses=",
-    ]
-    with (home / "log").open("wb") as log:
-        server = subprocess.Popen(command, user=account, cwd=home, stdout=log, stderr=log)
-    base = f"postgresql://postroom@/postgres?host={quote(str(home))}"
+    with process.home("pg") as home:
+        if account:
+            shutil.chown(home, account)
+        made = [
+            binaries / "initdb",
+            "-D",
+            home / "data",
+            "-U",
+            "postroom",
+            "--auth=trust",
+            "-E",
+            "UTF8",
+            "--no-locale",
+            "-N",
+        ]
+        subprocess.run(made, check=True, user=account, cwd=home, stdout=subprocess.DEVNULL)
+        command = [binaries / "postgres", "-D", home / "data", "-k", home, "-c", "listen_addresses="]
+        base = f"postgresql://postroom@/postgres?host={quote(str(home))}"
+        # It waits for no client that is still there.
+        with process.running(command, home, signal.SIGINT, user=account) as server:
+            process.await_answer(server, lambda: _answers(base), home / "output")
+            yield partial(_fresh, base, count(1))
+
+
+def _answers(url: str) -> bool:
     try:
-        _await_answer(base, server)
-        numbers = count(1)
+        psycopg.connect(url).close()
+    except psycopg.OperationalError:
+        return False
+    return True
 
-        def fresh() -> str:
-            schema = f"test{next(numbers)}"
-            with psycopg.connect(base) as connection:
-                connection.execute(f"CREATE SCHEMA {schema}".encode())
-            return f"{base}&options=-csearch_path%3D{schema}"
 
-        yield fresh
-    finally:
-        server.terminate()
-        server.wait(60)
-        shutil.rmtree(home)
+def _fresh(base: str, numbers: Iterator[int]) -> str:
+    schema = f"test{next(numbers)}"
+    with psycopg.connect(base) as connection:
+        connection.execute(f"CREATE SCHEMA {schema}".encode())
+    return f"{base}&options=-csearch_path%3D{schema}"

@@ -1,15 +1,13 @@
 """A private pymap on a free port of 127.0.0.1: an IMAP server of another make, in memory, with one account."""
 
 import imaplib
-import socket
-import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from servers import process
 from servers.ports import free_port
 
 USER, PASSWORD = "demouser", "demopass"
@@ -46,18 +44,6 @@ def running() -> Iterator[Pymap]:
     server = Pymap(free_port())
     command = [_BINARY, "--no-service", "admin", "--no-service", "managesieve", "--no-tls"]
     command += ["--host", "127.0.0.1", "--port", str(server.port), "dict", "--demo-data"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        end = time.monotonic() + 30
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", server.port), 1).close()
-                break
-            except OSError:
-                if process.poll() is not None or time.monotonic() > end:
-                    raise RuntimeError("pymap did not start") from None
-                time.sleep(0.02)
+    with process.home("pymap") as home, process.running(command, home) as started:
+        process.await_listener(started, ("127.0.0.1", server.port), home / "output")
         yield server
-    finally:
-        process.terminate()
-        process.wait(30)

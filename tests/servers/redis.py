@@ -3,14 +3,13 @@
 import shutil
 import signal
 import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import redis
 
+from servers import process
 from servers.ports import free_port
 
 _BINARY = shutil.which("redis-server") or "/usr/bin/redis-server"
@@ -34,16 +33,15 @@ class Redis:
         command = [_BINARY, "--port", str(self.port), "--bind", "127.0.0.1", "--dir", str(self.home), "--save", ""]
         command += ["--appendonly", "yes", "--appendfsync", "everysec", *self._settings]
         self._server = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        end = time.monotonic() + 30
-        while time.monotonic() < end:
-            try:
-                with redis.Redis(port=self.port) as client:
-                    client.ping()
-            except (redis.ConnectionError, redis.BusyLoadingError):
-                time.sleep(0.02)
-            else:
-                return
-        raise AssertionError("the Redis server did not start")
+        process.await_answer(self._server, self._answers)
+
+    def _answers(self) -> bool:
+        try:
+            with redis.Redis(host="127.0.0.1", port=self.port) as client:
+                client.ping()
+        except (redis.ConnectionError, redis.BusyLoadingError):
+            return False
+        return True
 
     def kill(self) -> None:
         """At once, as a power failure would."""
@@ -64,11 +62,10 @@ class Redis:
 
 @contextmanager
 def running(*settings: str) -> Iterator[Redis]:
-    home = Path(tempfile.mkdtemp(prefix="postroom-redis-"))
-    server = Redis(home, *settings)
-    server.start()
-    try:
-        yield server
-    finally:
-        server.kill()
-        shutil.rmtree(home)
+    with process.home("redis") as home:
+        server = Redis(home, *settings)
+        server.start()
+        try:
+            yield server
+        finally:
+            server.kill()

@@ -1,15 +1,13 @@
 """Private Rspamd and spamd on free ports of 127.0.0.1, with their own rules as installed and without the network."""
 
 import shutil
-import socket
 import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from servers import process
 from servers.ports import free_port
 
 RSPAMD = shutil.which("rspamd") or "/usr/bin/rspamd"
@@ -46,64 +44,35 @@ class Running:
 @contextmanager
 def rspamd() -> Iterator[Running]:
     port = free_port()
-    with _home("rspamd") as home:
+    with process.home("rspamd", 0o777) as home:
         (home / "tlds").write_text("com\norg\nexample\n")
         (home / "rspamd.conf").write_text(_RSPAMD_CONFIG.format(home=home, port=port))
         command = [RSPAMD, "-f", "-i", "-c", f"{home}/rspamd.conf", "-u", "nobody", "-g", "nogroup"]
-        with _server(command, home, ("127.0.0.1", port)) as process:
-            yield Running(f"http://127.0.0.1:{port}", process)
+        with _server(command, home, ("127.0.0.1", port)) as started:
+            yield Running(f"http://127.0.0.1:{port}", started)
 
 
 @contextmanager
 def spamd() -> Iterator[Running]:
     port = free_port()
-    with _home("spamd") as home:
+    with process.home("spamd", 0o777) as home:
         command = [SPAMD, "-x", "-L", "--max-children=1", f"--listen=127.0.0.1:{port}", "-u", "nobody", "-H", str(home)]
-        with _server([*command, f"--syslog={home}/log"], home, ("127.0.0.1", port)) as process:
-            yield Running(f"tcp://127.0.0.1:{port}", process)
+        with _server([*command, f"--syslog={home}/log"], home, ("127.0.0.1", port)) as started:
+            yield Running(f"tcp://127.0.0.1:{port}", started)
 
 
 @contextmanager
 def clamd() -> Iterator[Running]:
-    with _home("clamd") as home:
+    with process.home("clamd", 0o777) as home:
         (home / "signatures").mkdir()
         (home / "signatures/test.ndb").write_text(_SIGNATURES)
         (home / "clamd.conf").write_text(_CLAMD_CONFIG.format(home=home))
-        with _server([CLAMD, f"--config-file={home}/clamd.conf"], home, f"{home}/clamd") as process:
-            yield Running(f"unix:{home}/clamd", process)
-
-
-@contextmanager
-def _home(name: str) -> Iterator[Path]:
-    home = Path(tempfile.mkdtemp(prefix=f"postroom-{name}-"))
-    home.chmod(0o777)
-    try:
-        yield home
-    finally:
-        shutil.rmtree(home, ignore_errors=True)
+        with _server([CLAMD, f"--config-file={home}/clamd.conf"], home, f"{home}/clamd") as started:
+            yield Running(f"unix:{home}/clamd", started)
 
 
 @contextmanager
 def _server(command: list[str], home: Path, address: "str | tuple[str, int]") -> "Iterator[subprocess.Popen[bytes]]":
-    with (home / "output").open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, cwd=home)
-        try:
-            _await(process, address, home)
-            yield process
-        finally:
-            process.terminate()
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(20)
-
-
-def _await(process: "subprocess.Popen[bytes]", address: "str | tuple[str, int]", home: Path) -> None:
-    end = time.monotonic() + 90
-    while time.monotonic() < end and process.poll() is None:
-        with suppress(OSError), socket.socket(socket.AF_UNIX if isinstance(address, str) else socket.AF_INET) as probe:
-            probe.connect(address)
-            return
-        time.sleep(0.05)
-    raise AssertionError(f"{process.args!r} did not start: {(home / 'output').read_text(errors='replace')[-2000:]}")
+    with process.running(command, home) as started:
+        process.await_listener(started, address, home / "output")
+        yield started

@@ -2,15 +2,12 @@
 
 import os
 import shutil
-import socket
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from servers import process
 from servers.ports import free_port
 
 _BINARY = shutil.which("smtp-sink") or "/usr/sbin/smtp-sink"
@@ -38,32 +35,11 @@ class Sink:
 @contextmanager
 def running(*options: str, dump: bool = True) -> Iterator[Sink]:
     """`options` as smtp-sink(1) has them: `-f RCPT`, `-q .`, `-L`. `dump`: whether messages are written down."""
-    home = Path(tempfile.mkdtemp(prefix="postroom-sink-"))
-    home.chmod(0o777)
-    sink = Sink(free_port(), home)
     user = ("-u", "nobody") if os.geteuid() == 0 else ()
-    kept = ("-d", f"{home}/message.") if dump else ()
-    command = [_BINARY, *user, *kept, *options, f"127.0.0.1:{sink.port}", "100"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
-    try:
-        _await(process, sink.port)
-        yield sink
-    finally:
-        process.kill()
-        process.communicate(timeout=30)
-        shutil.rmtree(home)
-
-
-def _await(process: subprocess.Popen[bytes], port: int) -> None:
-    end = time.monotonic() + 30
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            if process.poll() is not None or time.monotonic() > end:
-                assert process.stderr is not None
-                process.kill()
-                raise RuntimeError(f"smtp-sink did not start: {process.stderr.read().decode()}") from None
-            time.sleep(0.02)
-        else:
-            return
+    with process.home("sink", 0o777) as home:
+        sink = Sink(free_port(), home)
+        kept = ("-d", f"{home}/message.") if dump else ()
+        command = [_BINARY, *user, *kept, *options, f"127.0.0.1:{sink.port}", "100"]
+        with process.running(command, home) as started:
+            process.await_listener(started, ("127.0.0.1", sink.port), home / "output")
+            yield sink

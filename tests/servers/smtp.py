@@ -80,8 +80,7 @@ def serving(path: Path | None = None, at: tuple[str, int] = ("127.0.0.1", 0), **
 
     server: socketserver.BaseServer
     if path is None:
-        server = tcp = socketserver.ThreadingTCPServer(at, Handler)
-        tcp.daemon_threads = True
+        server = tcp = _Tcp(at, Handler)
         made.port = tcp.server_address[1]
     else:
         server = unix = socketserver.ThreadingUnixStreamServer(str(path), Handler)
@@ -95,6 +94,11 @@ def serving(path: Path | None = None, at: tuple[str, int] = ("127.0.0.1", 0), **
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+class _Tcp(socketserver.ThreadingTCPServer):
+    daemon_threads = True
+    allow_reuse_address = True  # connections of an earlier server at this port may linger
 
 
 class _Talk:

@@ -53,11 +53,18 @@ class Site:
         """Work on all that waits."""
         self.work([row.id for row in self.rows(State.RECEIVED, State.PLANNED)])
 
+    async def bring(self, number: int) -> None:
+        """Let so many come in and be done; nobody settles them at the server yet."""
+        self.works = False
+        async with self.watching():
+            await self.until(lambda: len(self.rows(State.RECEIVED)) == number)
+        self.work_off()
+
     def ends(self) -> list[str | None]:
         """How all messages ended; the state of those that have not."""
         return [row.outcome if row.state is State.SETTLED else row.state.value for row in self.rows()]
 
-    async def until(self, holds: Callable[[], object], seconds: float = 20) -> None:
+    async def until(self, holds: Callable[[], object], seconds: float = 60) -> None:
         """Wait until it holds."""
         end = asyncio.get_running_loop().time() + seconds
         while not holds():

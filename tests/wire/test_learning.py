@@ -99,7 +99,7 @@ def test_the_running_service_learns_what_is_moved_into_junk(dovecot: Dovecot, us
             until(lambda: (found := Words.read(words)) is not None and found.spam == 1)
         finally:
             service.terminate()
-        assert service.wait(30) == 0
+        assert service.wait(60) == 0
 
 
 def test_the_two_commands_of_the_readme_teach_from_ones_own_junk(dovecot: Dovecot, user: str, tmp_path: Path) -> None:

@@ -11,17 +11,8 @@ from postroom.errors import Permanent, Temporary
 from postroom.queue import Bell, check_broker, length, make_app
 from postroom.service.consumer import Consumer
 from postroom.settings.model import Queue
+from quiet import Quiet
 from servers.redis import Redis
-
-
-class Quiet:
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def info(self, event: str, **fields: str | float) -> None:
-        self.events.append(event)
-
-    warning = info
 
 
 class Worked:
@@ -83,6 +74,21 @@ def test_what_comes_while_the_bell_rings_is_rung_for_together(settings: Queue) -
         worked.wait_for(*range(500))
     assert max(worked.sizes) > 1
     assert max(worked.sizes) <= settings.batch
+
+
+def test_rings_for_one_each_do_not_wait_for_the_next_look_at_the_queue(settings: Queue) -> None:
+    """Celery looked every two seconds whether a thread was free again: one message for each, and then a pause."""
+    worked, busy = Worked(), threading.Event()
+
+    class Slowly(Worked):
+        def __call__(self, ids: Sequence[int]) -> None:
+            busy.wait(0.03)  # all threads are at work, and more waits
+            worked(ids)
+
+    with consuming(settings, Slowly()) as bell:
+        for number in range(160):
+            assert bell.ring_again([number])
+        worked.wait_for(*range(160), seconds=30)
 
 
 def test_a_worker_that_stops_finishes_what_it_began(settings: Queue) -> None:

@@ -2,11 +2,14 @@
 
 import threading
 from contextlib import suppress
+from typing import Any
 
 from celery import Celery
 
 from postroom.queue import EMBEDDED, PROCESS
 from postroom.settings.model import Queue
+
+BREATH = 0.05  # seconds between looks whether a thread is free again, while none is
 
 
 class Consumer:
@@ -49,12 +52,17 @@ class Consumer:
     def _run(self) -> None:
         from celery.app.trace import setup_worker_optimizations
         from celery.worker import WorkController
+        from celery.worker.consumer import Consumer as TaskConsumer
+
+        class Prompt(TaskConsumer):  # type: ignore[misc]  # Celery has no types
+            loop = staticmethod(_loop)
 
         # The pool's threads know no app but the default one.
         setup_worker_optimizations(self._app)
         controller = WorkController(
             app=self._app,
             pool_cls="threads",
+            consumer_cls=Prompt,
             concurrency=self._settings.threads,
             # The hub that it would use with Redis is one for the whole process, and does not start twice.
             use_eventloop=False,
@@ -67,3 +75,22 @@ class Consumer:
         )
         with suppress(SystemExit):
             controller.start()
+
+
+class _Connection:
+    """The broker's, which is waited for only while a thread is free to take what comes."""
+
+    def __init__(self, connection: Any, prefetched: Any) -> None:
+        self._connection = connection
+        self._prefetched = prefetched
+
+    def drain_events(self, timeout: float) -> None:
+        self._connection.drain_events(timeout=timeout if self._prefetched.can_consume() else BREATH)
+
+
+def _loop(consumer: Any, connection: Any, tasks: Any, *rest: Any) -> None:
+    """Celery's own, which would hear that a thread is free again two seconds later, or with the next task; but none
+    comes while all threads have one."""
+    from celery.worker.loops import synloop
+
+    synloop(consumer, _Connection(connection, tasks.channel.qos), tasks, *rest)

@@ -16,4 +16,10 @@ def dns() -> Iterator[Dns]:
 
 @pytest.fixture
 def resolver(dns: Dns) -> Bounded:
+    return Bounded(Resolver(servers=dns.servers, timeout=timedelta(seconds=20)))
+
+
+@pytest.fixture
+def impatient(dns: Dns) -> Bounded:
+    """For servers that do not answer."""
     return Bounded(Resolver(servers=dns.servers, timeout=timedelta(seconds=1)))

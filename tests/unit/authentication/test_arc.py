@@ -145,10 +145,10 @@ def test_a_signature_over_seals_is_none(resolver: Bounded) -> None:
 
 
 @pytest.mark.parametrize("fault", ["silent", "servfail"])
-def test_where_the_dns_does_not_answer_a_later_try_may_tell(dns: Dns, resolver: Bounded, fault: str) -> None:
+def test_where_the_dns_does_not_answer_a_later_try_may_tell(dns: Dns, impatient: Bounded, fault: str) -> None:
     raw = sealed(2)
     dns.faults[HOPS[0].at] = fault  # type: ignore[assignment]  # of the parameters above
-    found = verdict(raw, resolver)
+    found = verdict(raw, impatient)
     assert (found.result, found.reason[:6]) == ("temperror", "hop 1:")
 
 

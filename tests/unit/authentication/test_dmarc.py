@@ -148,9 +148,9 @@ def test_a_policy_behind_an_alias_is_found(dns: Dns, resolver: Bounded) -> None:
 
 
 @pytest.mark.parametrize("fault", ["silent", "servfail"])
-def test_where_the_dns_does_not_answer_a_later_try_may_tell(dns: Dns, resolver: Bounded, fault: str) -> None:
+def test_where_the_dns_does_not_answer_a_later_try_may_tell(dns: Dns, impatient: Bounded, fault: str) -> None:
     dns.faults["_dmarc.example.com"] = fault  # type: ignore[assignment]  # of the parameters above
-    assert asked(resolver, "example.com") == ("temperror", None)
+    assert asked(impatient, "example.com") == ("temperror", None)
 
 
 @pytest.mark.parametrize(

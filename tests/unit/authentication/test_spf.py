@@ -204,10 +204,12 @@ def test_rfc_7208(dns: Dns, resolver: Bounded, case: Case) -> None:
 
 @pytest.mark.parametrize("fault", ["silent", "servfail", "refused", "garbage"])
 @pytest.mark.parametrize("name", ["example.com", "h.example.com"], ids=["the record", "a host"])
-def test_where_the_dns_does_not_answer_a_later_try_may_tell(dns: Dns, resolver: Bounded, fault: str, name: str) -> None:
+def test_where_the_dns_does_not_answer_a_later_try_may_tell(
+    dns: Dns, impatient: Bounded, fault: str, name: str
+) -> None:
     dns.text("example.com", "v=spf1 a:h.example.com -all")
     dns.faults[name] = fault  # type: ignore[assignment]  # of the parameters above
-    found = check("192.0.2.1", "h", "a@example.com", resolver)
+    found = check("192.0.2.1", "h", "a@example.com", impatient)
     assert (found.result, found.domain) == ("temperror", "example.com")
 
 

@@ -20,6 +20,7 @@ from postroom.bayes.words import Words, key
 from postroom.errors import Temporary
 from postroom.message import parse
 from unit.bayes.letters import OFFERS, WORK, letter, offer, taught
+from waiting import until
 
 
 def test_what_is_like_the_spam_that_was_learned_is_spam_and_says_why(tmp_path):
@@ -235,10 +236,10 @@ def test_two_workers_classify_while_one_learns(tmp_path):
         for number in range(1000, 1060):
             learner.learn(offer(number), spam=True)
             learner.save()
-    deadline = time.monotonic() + 20
-    while time.monotonic() < deadline and not all(seen and seen[-1].spam == 2 * LEAST + 60 for seen in opinions):
-        time.sleep(0.01)
-    over.set()
+    try:
+        until(lambda: all(seen and seen[-1].spam == 2 * LEAST + 60 for seen in opinions))
+    finally:
+        over.set()
     for worker in workers:
         worker.join()
     for seen in opinions:

@@ -47,9 +47,9 @@ def dns(zone: Dns) -> Dns:
 class Site:
     """A server in memory and a resolver that asks the test's zones."""
 
-    def __init__(self, dns: Dns, **tools: Any) -> None:
+    def __init__(self, dns: Dns, timeout: float = 20, **tools: Any) -> None:
         self.server = Transport()
-        resolver = Resolver(servers=dns.servers, timeout=timedelta(seconds=1))
+        resolver = Resolver(servers=dns.servers, timeout=timedelta(seconds=timeout))
         self.tools = testing.tools(servers={"relay": self.server}, resolver=lambda: resolver, **tools)
 
     def planned(self, raw: bytes, auth: Auth | None = None, **options: Any) -> tuple[list[str], ForwardEffect]:
@@ -149,8 +149,8 @@ def test_where_the_dns_does_not_say_the_message_waits(dns: Dns, name: str) -> No
     dns.text("_dmarc.example.org", "v=DMARC1; p=reject")
     dns.faults[name] = "silent"
     with pytest.raises(Temporary):
-        Site(dns).planned(SIGNED)
-    assert way(Site(dns).planned(SIGNED, **{"on-dmarc-fail": "send"})[1]) == "send"
+        Site(dns, timeout=0.5).planned(SIGNED)
+    assert way(Site(dns, timeout=0.5).planned(SIGNED, **{"on-dmarc-fail": "send"})[1]) == "send"
 
 
 def test_tests_of_a_pipeline_ask_nobody(dns: Dns) -> None:

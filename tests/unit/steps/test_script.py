@@ -1,7 +1,5 @@
 import json
-import os
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +13,7 @@ from postroom.pipeline.pipeline import Pipeline, Rule
 from postroom.pipeline.planner import plan
 from postroom.pipeline.step import Step
 from postroom.pipeline.view import Envelope, Facts
+from waiting import until
 
 TELL = """
 import json, os, sys
@@ -111,19 +110,12 @@ def test_a_program_that_never_reads_still_answers(tmp_path: Path) -> None:
 
 
 def test_at_its_time_limit_what_it_started_is_killed_too(tmp_path: Path) -> None:
-    code = (
-        "import subprocess, sys, time\n"
-        f"child = subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(600)'])\n"
-        f"open({str(tmp_path / 'pid')!r}, 'w').write(str(child.pid))\n"
-        "time.sleep(600)\n"
-    )
+    command = ["/bin/sh", "-c", f"sleep 600 & echo $! > {tmp_path}/pid; wait"]
+    step = steps.step("script").model_validate({"name": "s", "command": command, "timeout": "1s"})
     with pytest.raises(Temporary):
-        planned(tmp_path, script(code, timeout="2s"))
+        planned(tmp_path, step)
     child = int((tmp_path / "pid").read_text())
-    deadline = time.monotonic() + 30
-    while running(child) and time.monotonic() < deadline:
-        os.sched_yield()
-    assert not running(child)
+    until(lambda: not running(child))
 
 
 def running(pid: int) -> bool:

@@ -27,7 +27,7 @@ def dns() -> Iterator[Dns]:
 
 @pytest.fixture
 def resolver(dns: Dns) -> Resolver:
-    return Resolver(servers=dns.servers, timeout=timedelta(seconds=2))
+    return Resolver(servers=dns.servers, timeout=timedelta(seconds=20))
 
 
 def test_exchangers_come_most_preferred_first(resolver: Resolver) -> None:

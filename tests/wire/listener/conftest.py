@@ -3,7 +3,6 @@
 import asyncio
 import socket
 import ssl
-import subprocess
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
@@ -22,8 +21,9 @@ from postroom.settings.mailboxes import ListenerMailbox
 from postroom.sources.listener.source import ListenerSource
 from postroom.spool import Blob, Draft, Spool
 from postroom.testing import Failures
+from servers.authority import self_signed
 
-DEADLINE = 20.0
+DEADLINE = 60.0
 MAILBOX = {
     "pipeline": "quickstart",
     "recipients": [
@@ -217,7 +217,12 @@ def posts(desk: Desk) -> Iterator[Posts]:
     with ExitStack() as stack:
 
         def start(
-            url: str = "lmtp://127.0.0.1:0", *, hold: float = 5, drain: float = 5, planning: float = 5, **options: Any
+            url: str = "lmtp://127.0.0.1:0",
+            *,
+            hold: float = 60,
+            drain: float = 60,
+            planning: float = 60,
+            **options: Any,
         ) -> Post:
             mailbox = ListenerMailbox.model_validate({"url": url, **MAILBOX, **options})
             source = ListenerSource(mailbox, hold=hold, drain=drain, planning=planning)
@@ -253,7 +258,7 @@ def running(listener: ListenerSource, mailbox: ListenerMailbox, desk: Desk) -> I
 
     thread = threading.Thread(target=turn)
     thread.start()
-    desk.listens.wait(DEADLINE)
+    assert desk.listens.wait(DEADLINE), "the listener does not begin"
     desk.listens.clear()
     try:
         yield post
@@ -269,11 +274,5 @@ def running(listener: ListenerSource, mailbox: ListenerMailbox, desk: Desk) -> I
 @pytest.fixture(scope="session")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """Settings of a certificate that nobody signed but itself."""
-    home = tmp_path_factory.mktemp("certificate")
-    names = {"tls-certificate": str(home / "chain.pem"), "tls-key": str(home / "key.pem")}
-    subprocess.run(
-        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "2",
-         "-subj", "/CN=localhost", "-keyout", names["tls-key"], "-out", names["tls-certificate"]],
-        check=True, stderr=subprocess.DEVNULL,
-    )  # fmt: skip
-    return names
+    certificate, key = self_signed(tmp_path_factory.mktemp("certificate"), "localhost")
+    return {"tls-certificate": str(certificate), "tls-key": str(key)}

@@ -1,8 +1,8 @@
 """`answer: after-plan`: the client hears what the rules say, and what it hears is durable."""
 
+import os
 import sys
 import threading
-import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -170,11 +170,11 @@ def test_one_that_cannot_be_planned_costs_only_its_own_recipient_of_lmtp(plannin
     assert [row.pipeline for row in desk.rows()] == ["support"]
 
 
-def test_planning_that_takes_too_long_is_451_and_no_row(planning, desk) -> None:
-    post = planning("__import__('time').sleep(2)", planning=0.3)
-    began = time.monotonic()
+def test_planning_that_takes_too_long_is_451_and_no_row(planning, desk, tmp_path) -> None:
+    os.mkfifo(tmp_path / "go")
+    post = planning(f"len(open('{tmp_path}/go').read())", planning=0.3)
     assert said(post, b"Subject: once x\r\n\r\nx")[0].startswith(b"451 ")
-    assert time.monotonic() - began < 1.9
+    (tmp_path / "go").write_text("")  # it was still at it
     assert desk.rows() == []
 
 
@@ -265,6 +265,6 @@ def test_many_clients_hear_their_own_verdict(planning, desk) -> None:
     for thread in threads:
         thread.start()
     for thread in threads:
-        thread.join(30)
+        thread.join(60)
     assert all(heard[number].startswith(b"550" if number % 2 else b"250") for number in range(10))
     assert len(desk.rows()) == 10

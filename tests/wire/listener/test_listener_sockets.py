@@ -77,7 +77,7 @@ def test_a_socket_of_another_that_took_our_place_is_left_alone(posts, path) -> N
         ("lmtp+unix:/nonexistent/lmtp.sock", "does not exist"),
         ("lmtp+unix:/tmp/" + "x" * 200, "too long"),
         ("lmtp://192.0.2.1:2424", "no such address"),
-        ("lmtp://nowhere.invalid:2424", "cannot tell"),
+        ("lmtp://-nowhere-:2424", "cannot tell"),
     ],
 )
 def test_an_address_that_cannot_be_had_is_for_the_operator(posts, url, told) -> None:
@@ -90,6 +90,24 @@ def test_a_port_that_is_taken_is_tried_again_later(posts) -> None:
     port = posts().listener.port
     [error] = posts(f"lmtp://127.0.0.1:{port}").failed
     assert isinstance(error, Temporary)
+
+
+def test_a_name_service_that_is_away_is_tried_again_later(posts, monkeypatch) -> None:
+    def away(*_: object, **__: object) -> None:
+        raise socket.gaierror(socket.EAI_AGAIN, "Temporary failure in name resolution")
+
+    monkeypatch.setattr(socket, "getaddrinfo", away)
+    [error] = posts("lmtp://localhost:0").failed
+    assert isinstance(error, Temporary)
+
+
+def test_a_name_with_an_address_that_is_not_here_is_listened_on_at_its_others(posts, monkeypatch) -> None:
+    """`localhost` is ::1 also where IPv6 is switched off."""
+    mailbox = posts().mailbox.model_copy(update={"url": "lmtp://localhost:0"})
+    found = [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, 0)) for address in ("192.0.2.1", "127.0.0.1")]
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: found)
+    with listening(mailbox, Path("/")) as [one]:
+        assert one.getsockname()[0] == "127.0.0.1"
 
 
 def test_starttls_goes_on_in_tls_and_the_stamp_tells(posts, desk, certificate) -> None:
@@ -148,7 +166,7 @@ def test_a_transaction_under_way_is_finished_and_idle_clients_are_told(posts, de
         receiving.greeted().envelope()
         busy.greeted().envelope()
         busy.say(LETTER + b".\r\n")
-        desk.began.wait(10)
+        assert desk.began.wait(60)
         stopping = threading.Thread(target=post.stop)
         stopping.start()
         assert idle.hear().startswith(b"421 4.3.2")
@@ -157,7 +175,7 @@ def test_a_transaction_under_way_is_finished_and_idle_clients_are_told(posts, de
         desk.held.clear()
         assert busy.heard(2) == [250, 421]
         assert receiving.heard(2) == [250, 421]
-        stopping.join(10)
+        stopping.join(60)
     assert len(desk.rows()) == 2
     with pytest.raises(OSError, match="refused"):
         post.client()

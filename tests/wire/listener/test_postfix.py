@@ -1,7 +1,6 @@
 """A whole Postfix relays into our listeners, over SMTP and LMTP: what it hears decides what becomes of its queue."""
 
 import smtplib
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 
@@ -11,6 +10,7 @@ from postroom.errors import Temporary
 from postroom.message import parse
 from postroom.testing import Failures
 from servers import postfix
+from waiting import until
 
 LETTER = (
     b"From: bob@example.org\r\nTo: ann@example.com\r\nSubject: Lunch\r\nMessage-ID: <1@x>\r\n"
@@ -28,7 +28,7 @@ def relay(request, posts) -> Iterator[Callable[..., None]]:
         port = stack.enter_context(postfix.relaying(post.listener.port, over=request.param))
 
         def send(*recipients: str, letter: bytes = LETTER, sender: str = "bob@example.org") -> None:
-            with smtplib.SMTP("127.0.0.1", port, timeout=30) as client:
+            with smtplib.SMTP("127.0.0.1", port, timeout=60) as client:
                 assert client.sendmail(sender, recipients or ["ann@example.com"], letter) == {}
 
         yield send
@@ -36,11 +36,8 @@ def relay(request, posts) -> Iterator[Callable[..., None]]:
 
 def arrived(desk, number: int):
     """The rows, once there are so many."""
-    end = time.monotonic() + 60
-    while len(rows := desk.rows()) < number:
-        assert time.monotonic() < end, f"only {len(rows)} have come"
-        time.sleep(0.05)
-    return rows
+    until(lambda: len(desk.rows()) >= number, told=lambda: f"{len(desk.rows())} have come", pause=0.05)
+    return desk.rows()
 
 
 def test_a_message_comes_in_as_postfix_has_it(relay, desk) -> None:

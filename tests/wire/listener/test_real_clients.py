@@ -40,7 +40,7 @@ def test_smtplib_sends_a_message_in_smtp(posts, desk) -> None:
     message = EmailMessage()
     message["From"], message["To"], message["Subject"] = "bob@example.org", "ann@example.com", "Lunch"
     message.set_content("A line\n.a dot in front\n.\n" + "x" * 5000 + "\n", cte="8bit")
-    with smtplib.SMTP("127.0.0.1", posts("smtp://127.0.0.1:0").listener.port, timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", posts("smtp://127.0.0.1:0").listener.port, timeout=60) as client:
         assert client.send_message(message) == {}
         with pytest.raises(smtplib.SMTPRecipientsRefused):
             client.sendmail("bob@example.org", ["nobody@example.net"], b"x")
@@ -53,7 +53,7 @@ def test_smtplib_starts_tls(posts, desk, certificate) -> None:
 
     context = ssl.create_default_context(cafile=certificate["tls-certificate"])
     context.check_hostname = False
-    with smtplib.SMTP("127.0.0.1", posts("smtp://127.0.0.1:0", **certificate).listener.port, timeout=20) as client:
+    with smtplib.SMTP("127.0.0.1", posts("smtp://127.0.0.1:0", **certificate).listener.port, timeout=60) as client:
         client.starttls(context=context)
         assert client.sendmail("bob@example.org", ["ann@example.com"], b"Subject: x\r\n\r\n" + b"y" * 300_000) == {}
     assert b"with ESMTPS id" in desk.rows()[0].prefix
@@ -61,6 +61,6 @@ def test_smtplib_starts_tls(posts, desk, certificate) -> None:
 
 def test_smtplib_speaks_lmtp_over_a_unix_socket(posts, desk, tmp_path) -> None:
     posts(f"lmtp+unix:{tmp_path}/lmtp.sock")
-    with smtplib.LMTP(f"{tmp_path}/lmtp.sock", timeout=20) as client:
+    with smtplib.LMTP(f"{tmp_path}/lmtp.sock", timeout=60) as client:
         assert client.sendmail("bob@example.org", ["ann@example.com"], b"Subject: x\r\n\r\ny") == {}
     assert len(desk.rows()) == 1

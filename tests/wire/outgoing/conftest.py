@@ -84,7 +84,7 @@ class Site:
             "defaults": {"server": "relay", "from": "robot@test.example"},
         }
         if self.dns:
-            written["resolver"] = {"servers": [f"127.0.0.1:{self.dns}"], "timeout": "2s"}
+            written["resolver"] = {"servers": [f"127.0.0.1:{self.dns}"], "timeout": "20s"}
         (self.root / "postroom.yaml").write_text(yaml.safe_dump(written | settings))
 
     def command(self, name: str, *arguments: str) -> list[str]:
@@ -100,6 +100,14 @@ class Site:
             timeout=100,
             check=False,
         )
+
+    def begin(self, message: bytes = MESSAGE) -> "subprocess.Popen[bytes]":
+        """`postroom filter` has the message, and goes on by itself."""
+        process = subprocess.Popen(self.command("filter"), stdin=subprocess.PIPE, env=self.environment)
+        assert process.stdin is not None
+        process.stdin.write(message)
+        process.stdin.close()
+        return process
 
     @property
     def environment(self) -> dict[str, str]:

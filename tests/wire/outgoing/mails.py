@@ -12,7 +12,7 @@ RECIPIENT = "bob@example.com"
 
 
 def transport(server: Smtp, **terms: Any) -> SmtpTransport:
-    given = {"host": "127.0.0.1", "port": server.port, "encryption": "none", "timeout": 5.0, "lmtp": server.lmtp}
+    given = {"host": "127.0.0.1", "port": server.port, "encryption": "none", "timeout": 30.0, "lmtp": server.lmtp}
     return SmtpTransport(terms=Terms(**(given | terms)))
 
 

@@ -76,7 +76,7 @@ def relaying(root: Path, server: Smtp, inside: Smtp, dns: Dns, do: object) -> It
             "inside": {"url": f"lmtp://127.0.0.1:{inside.port}", "tls": "off"},
         },
         "defaults": {"server": "relay"},
-        "resolver": {"servers": [f"127.0.0.1:{dns.port}"], "timeout": "2s"},
+        "resolver": {"servers": [f"127.0.0.1:{dns.port}"], "timeout": "20s"},
         "trust": {"hosts": ["mx.relay.example", "10.0.0.2"], "authserv-id": ["relay.example"]},
     }
     (root / "postroom.yaml").write_text(yaml.safe_dump(written))

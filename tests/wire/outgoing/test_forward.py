@@ -1,7 +1,5 @@
 """Messages that come in by `postroom filter` and go out to a server, and what becomes of them in the ledger."""
 
-import signal
-import subprocess
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
@@ -132,13 +130,10 @@ def test_an_answer_lost_after_the_final_dot_is_held_where_the_operator_wants_it(
 def test_a_process_killed_while_it_waits_for_the_last_answer(site: Site, server: Smtp, policy: str) -> None:
     server.silent.add(".")
     site.write(server.port, FORWARD, relay={"uncertain": policy})
-    process = subprocess.Popen(site.command("filter"), stdin=subprocess.PIPE, env=site.environment)
-    assert process.stdin is not None
-    process.stdin.write(MESSAGE)
-    process.stdin.close()
+    process = site.begin()
     until(lambda: server.received)
-    process.send_signal(signal.SIGKILL)
-    process.wait(30)
+    process.kill()
+    process.wait(60)
     server.silent.clear()
     until(lambda: "DATA" in server.commands)
     before = len(server.received)

@@ -24,11 +24,11 @@ RECIPIENT = "bob@example.com"
 
 
 def transport(dns: Dns, port: int, **changes: Any) -> MxTransport:
-    terms = {"encryption": "opportunistic", "helo": "us.example", "timeout": 5.0, "port": port}
+    terms = {"encryption": "opportunistic", "helo": "us.example", "timeout": 30.0, "port": port}
     terms |= {name: changes.pop(name) for name in ("encryption", "ca", "timeout") if name in changes}
     given: dict[str, Any] = {
         "terms": Terms(**terms),
-        "resolver": Resolver(servers=dns.servers, timeout=timedelta(seconds=2)),
+        "resolver": Resolver(servers=dns.servers, timeout=timedelta(seconds=20)),
         "allow_private": True,
     }
     return MxTransport(**(given | changes))

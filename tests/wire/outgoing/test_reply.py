@@ -1,15 +1,13 @@
 """Automatic answers of `postroom filter` through a server, and what answers them."""
 
-import signal
-import sqlite3
-import subprocess
-import time
 from dataclasses import dataclass, replace
 from email.utils import formatdate
 from pathlib import Path
 
+from ledgers import asked
 from postroom.message import parse
 from servers.smtp import Smtp
+from waiting import until
 from wire.outgoing.conftest import Site
 
 REPLY = [{"reply": {"text": "I am away.", "server": "relay"}}]
@@ -52,9 +50,8 @@ def test_an_answer_goes_out_once_and_the_message_is_kept(tmp_path: Path, server:
     assert [one.spec for one in made.from_] == ["you@home.example"]
     assert made.is_auto_submitted
     assert you.kept == 2
-    with sqlite3.connect(tmp_path / "state/ledger.db") as ledger:
-        [[trace]] = ledger.execute("SELECT plan FROM message WHERE id = 2").fetchall()
-    assert "not answered: its sender got an answer lately" in trace
+    [(trace,)] = asked(tmp_path / "state/ledger.db", "SELECT plan FROM message WHERE id = 2")
+    assert "not answered: its sender got an answer lately" in str(trace)
 
 
 def test_a_vacation_against_a_vacation_stops(tmp_path: Path, server: Smtp) -> None:
@@ -79,16 +76,10 @@ def test_a_vacation_against_a_vacation_stops(tmp_path: Path, server: Smtp) -> No
 def test_a_process_killed_while_it_answers_does_not_answer_twice(tmp_path: Path, server: Smtp) -> None:
     you = person(tmp_path, server)
     server.silent.add(".")
-    process = subprocess.Popen(you.command("filter"), stdin=subprocess.PIPE, env=you.environment)
-    assert process.stdin is not None
-    process.stdin.write(letter())
-    process.stdin.close()
-    end = time.monotonic() + 60
-    while not server.received:
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process = you.begin(letter())
+    until(lambda: server.received)
+    process.kill()
+    process.wait(60)
     server.silent.clear()
     assert you.filter(letter()).returncode == 0
     assert len(server.received) == 1

@@ -11,7 +11,7 @@ import pytest
 
 from postroom.errors import Permanent, Temporary
 from postroom.transports.smtp.terms import Credentials
-from servers.dovecot import certificate
+from servers.authority import self_signed
 from servers.smtp import PASSWORD, USER, Smtp, serving
 from wire.outgoing.mails import mail, only, transport
 
@@ -19,7 +19,7 @@ from wire.outgoing.mails import mail, only, transport
 @pytest.fixture(scope="session")
 def keys(tmp_path_factory: pytest.TempPathFactory) -> Path:
     directory = tmp_path_factory.mktemp("keys")
-    certificate(directory)
+    self_signed(directory, "IP:127.0.0.1")
     return directory
 
 

@@ -5,13 +5,15 @@ import time
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import pytest
 
 from postroom.errors import Permanent, PostroomError, Temporary
 from postroom.transports.http import Answer, Post, host_of, post
-from servers.web import Web, lying, make_certificate, serving
+from servers.authority import self_signed
+from servers.web import Web, lying, serving, silent
 
 LONG = timedelta(seconds=20)
 HERE = ("127.0.0.1",)
@@ -145,14 +147,17 @@ def test_a_name_that_does_not_resolve_waits(web: Web) -> None:
 
 
 def test_a_resolver_that_hangs_is_not_waited_for(web: Web) -> None:
+    go, ended = Event(), Event()
+
     def hanging(_host: str, _port: int) -> Sequence[str]:
-        time.sleep(3)
+        go.wait(60)
+        ended.set()
         return HERE
 
-    began = time.monotonic()
     with pytest.raises(Temporary):
         post(request(web.url(), timeout=timedelta(seconds=0.3)), resolve=hanging)
-    assert time.monotonic() - began < 2
+    assert not ended.is_set()
+    go.set()
 
 
 def test_nobody_listening_is_temporary() -> None:
@@ -167,7 +172,7 @@ def test_nobody_listening_is_temporary() -> None:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    return make_certificate(tmp_path_factory.mktemp("web"), "hooks.example.com")
+    return self_signed(tmp_path_factory.mktemp("web"), "hooks.example.com")
 
 
 def test_tls_is_verified_for_the_name_that_was_asked(certificate: tuple[Path, Path]) -> None:
@@ -219,14 +224,12 @@ def test_an_answer_that_drips_ends_at_the_deadline() -> None:
             peer.sendall(b"x")
             time.sleep(0.05)
 
-    began = time.monotonic()
     with lying(drip) as port, pytest.raises(Temporary, match="too long"):
         answer(port, 0.6)
-    assert time.monotonic() - began < 5
 
 
 def test_a_server_that_says_nothing_is_not_waited_for() -> None:
-    with lying(lambda _peer: time.sleep(5)) as port, pytest.raises(Temporary, match="took too long"):
+    with lying(silent) as port, pytest.raises(Temporary, match="took too long"):
         answer(port, 0.3)
 
 
@@ -236,7 +239,7 @@ def test_endless_continues_end() -> None:
             peer.sendall(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
 
     with lying(go_on) as port, pytest.raises(Temporary):
-        answer(port, 10)
+        answer(port, 60)
 
 
 def test_an_endless_header_ends() -> None:
@@ -246,7 +249,7 @@ def test_an_endless_header_ends() -> None:
             peer.sendall(b"X: " + b"y" * 60000 + b"\r\n")
 
     with lying(fill) as port, pytest.raises(Temporary, match="too long"):
-        answer(port, 10)
+        answer(port, 60)
 
 
 def test_a_huge_body_is_not_read() -> None:
@@ -255,10 +258,8 @@ def test_a_huge_body_is_not_read() -> None:
         while True:
             peer.sendall(b"z" * 65536)
 
-    began = time.monotonic()
     with lying(fill) as port:
-        assert answer(port, 10).status == 200
-    assert time.monotonic() - began < 5
+        assert answer(port, 60).status == 200
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,8 @@ from postroom import steps, testing
 from postroom.errors import Permanent, Temporary
 from postroom.pipeline.outcome import Effect, Letter, Receipt
 from postroom.pipeline.tools import Tools
-from servers.web import Request, Web, make_certificate, serving
+from servers.authority import self_signed
+from servers.web import Request, Web, serving
 
 KEY = base64.b64encode(b"thirty-two octets of a secret...").decode()
 
@@ -149,7 +150,7 @@ def test_a_private_address_needs_leave(web: Web, tmp_path: Path) -> None:
 
 
 def test_a_certificate_of_ones_own_is_trusted_where_it_is_named(tmp_path: Path) -> None:
-    certificate, key = make_certificate(tmp_path, "IP:127.0.0.1")
+    certificate, key = self_signed(tmp_path, "IP:127.0.0.1")
     with serving((certificate, key)) as web:
         perform(web.url(scheme="https"), tmp_path, tls_ca=str(certificate))
         assert len(web.requests) == 1

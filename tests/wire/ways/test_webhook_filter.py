@@ -4,9 +4,6 @@ import base64
 import hashlib
 import hmac
 import json
-import signal
-import sqlite3
-import subprocess
 import threading
 import time
 from collections.abc import Iterator
@@ -14,8 +11,10 @@ from pathlib import Path
 
 import pytest
 
+from ledgers import asked
 from servers.web import Web, serving
-from wire.outgoing.conftest import MESSAGE, Site
+from waiting import until
+from wire.outgoing.conftest import Site
 
 
 @pytest.fixture
@@ -31,11 +30,6 @@ def site_of(tmp_path: Path, web: Web) -> Site:
     (tmp_path / "old").write_text("second\n")
     made.write(1, [hook], servers={}, defaults={}, secrets={"hook": [{"file": "hook"}, {"file": "old"}]})
     return made
-
-
-def column(site: Site, sql: str) -> list[tuple[object, ...]]:
-    with sqlite3.connect(site.root / "state/ledger.db") as ledger:
-        return ledger.execute(sql).fetchall()
 
 
 def test_the_first_of_several_secrets_signs(tmp_path: Path, web: Web) -> None:
@@ -54,7 +48,7 @@ def test_retry_after_says_when_the_next_try_is(tmp_path: Path, web: Web) -> None
     web.answers = [(503, {"Retry-After": "7200"})]
     site = site_of(tmp_path, web)
     assert site.filter().returncode == 75
-    [(at,)] = column(site, "SELECT next_try_at FROM effect WHERE word = 'webhook'")
+    [(at,)] = asked(tmp_path / "state/ledger.db", "SELECT next_try_at FROM effect WHERE word = 'webhook'")
     assert 7000 < int(str(at)) / 1e6 - time.time() < 7201
 
 
@@ -62,16 +56,10 @@ def test_a_try_that_was_killed_is_repeated_under_the_same_id_and_then_never_agai
     held = threading.Event()
     web.hold = lambda _: held.wait()
     site = site_of(tmp_path, web)
-    process = subprocess.Popen(site.command("filter"), stdin=subprocess.PIPE, env=site.environment)
-    assert process.stdin is not None
-    process.stdin.write(MESSAGE)
-    process.stdin.close()
-    end = time.monotonic() + 60
-    while not web.requests:
-        assert time.monotonic() < end
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    process = site.begin()
+    until(lambda: web.requests)
+    process.kill()
+    process.wait(60)
     held.set()
     assert site.filter().returncode == 0
     assert site.filter().returncode == 0

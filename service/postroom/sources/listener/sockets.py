@@ -7,6 +7,7 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from postroom.errors import Permanent, PostroomError, Temporary
@@ -22,6 +23,7 @@ _FOR_THE_OPERATOR = {
     errno.ENAMETOOLONG: "its path is too long",
     errno.EROFS: "its directory cannot be written to",
 }
+_NOT_HERE = frozenset({errno.EADDRNOTAVAIL, errno.EAFNOSUPPORT})
 
 
 @contextmanager
@@ -52,7 +54,7 @@ def listening(mailbox: ListenerMailbox, base: Path) -> Iterator[list[socket.sock
 
 def _explained(url: str, error: OSError) -> PostroomError:
     reason = _FOR_THE_OPERATOR.get(error.errno or 0)
-    if reason is None and isinstance(error, socket.gaierror):
+    if reason is None and isinstance(error, socket.gaierror) and error.errno != socket.EAI_AGAIN:
         reason = "this machine cannot tell what address that is"
     if reason is not None:
         return Permanent(f"{url} cannot be listened on: {reason}")
@@ -64,21 +66,38 @@ def _explained(url: str, error: OSError) -> PostroomError:
 def _tcp(host: str, port: int) -> list[socket.socket]:
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
     opened: list[socket.socket] = []
+    missing: OSError | None = None
     try:
         for family, kind, protocol, _, address in dict.fromkeys(found):
-            # With its protocol, by which asyncio knows to switch Nagle's algorithm off.
-            one = socket.socket(family, kind, protocol)
-            opened.append(one)
-            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            if family == socket.AF_INET6:
-                one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-            one.bind(address)
-            one.listen(_BACKLOG)
+            try:
+                opened.append(_listening(family, kind, protocol, address))
+            except OSError as error:
+                # A name has an address of IPv6 also where that is switched off: its others will do.
+                if error.errno not in _NOT_HERE:
+                    raise
+                missing = error
+        if missing is not None and not opened:
+            raise missing
     except OSError:
         for one in opened:
             one.close()
         raise
     return opened
+
+
+def _listening(family: int, kind: int, protocol: int, address: Any) -> socket.socket:
+    # With its protocol, by which asyncio knows to switch Nagle's algorithm off.
+    one = socket.socket(family, kind, protocol)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        one.bind(address)
+        one.listen(_BACKLOG)
+    except OSError:
+        one.close()
+        raise
+    return one
 
 
 def _unix(path: Path, mode: int) -> socket.socket:

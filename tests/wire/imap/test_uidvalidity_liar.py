@@ -10,10 +10,10 @@ import pytest
 from postroom.ledger import State
 from servers import accounts
 from servers.liar import Peer, lying
-from wire.scripts import BODY, listed, literal, one_message, serve
+from wire.imap.boxes import MOVE
+from wire.imap.scripts import BODY, listed, literal, one_message, serve
 from wire.sites import site
 
-MOVE = "rules: [{name: all, do: [{move: Done}]}]"
 CHANGED = "* OK [UIDVALIDITY 8] new"
 OTHER = b"Subject: other\r\n\r\nsomething else lies under this UID now\r\n"
 NEW = "01-Jan-2040 00:00:00 +0000"

@@ -79,7 +79,7 @@ async def test_a_server_that_never_answers_done_is_given_up() -> None:
 
     async with lying(script) as liar:
         attention = Signal()
-        async with await Imap.open(accounts.plain(liar.port, timeout="0.2s")) as imap:
+        async with await Imap.open(accounts.plain(liar.port, timeout="1s")) as imap:
             await imap.call("SELECT", '"INBOX"')
             imap.listen(lambda _: attention.set())
             with pytest.raises(Lost, match="IDLE"):
@@ -105,7 +105,7 @@ async def test_a_server_that_takes_no_more_of_a_message_is_given_up() -> None:
         peer.send("+ go ahead")
         await asyncio.Event().wait()
 
-    async with lying(script) as liar, await Imap.open(accounts.plain(liar.port, timeout="0.3s")) as imap:
+    async with lying(script) as liar, await Imap.open(accounts.plain(liar.port, timeout="1s")) as imap:
         with pytest.raises(Lost, match="does not take"):
             await imap.append('"INBOX"', [bytes(30_000_000)])
 

@@ -137,7 +137,7 @@ async def test_idle_ends_with_a_push(dovecot: Dovecot, user: str) -> None:
         imap.listen(lambda _: attention.set())
         idling = asyncio.create_task(imap.idle(attention, 60))
         await asyncio.to_thread(dovecot.append, user, MESSAGE)
-        await asyncio.wait_for(idling, 30)
+        await asyncio.wait_for(idling, 60)
         told = fetched((await imap.call("UID", "FETCH", "1:*", "(UID)")).require().data)
     assert set(told) == {1}
 
