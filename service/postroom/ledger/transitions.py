@@ -66,7 +66,9 @@ _REPLACE_PLACE = sql("""
     WHERE message = :message AND place AND ordinal = :ordinal
 """)
 _STANDING = sql("""
-    SELECT message, state, min(next_try_at) AS next_try_at, max(error) AS error FROM effect
+    SELECT message, state, min(next_try_at) AS next_try_at, min(nullif(next_try_at, 0)) AS later,
+        max(error) AS error
+    FROM effect
     WHERE message IN :ids AND ordinal >= 0 GROUP BY message, state
 """)
 _DONE_BEFORE = sql("SELECT key, receipt FROM effect WHERE message IN :ids AND ordinal >= 0 AND +state = 'done'")
@@ -232,7 +234,7 @@ def _conclude(connection: Connection, reports: Sequence[Report]) -> None:
         states = standing[each.claim.id]
         unfinished = [states[state] for state in (EffectState.PENDING, EffectState.RUNNING) if state in states]
         if unfinished:
-            waiting.append({"message": each.claim.id, "at": min(found["next_try_at"] for found in unfinished)})
+            waiting.append({"message": each.claim.id, "at": _due(unfinished, released=each.release)})
         else:
             ending.append(_ending(each, states.get(EffectState.DEAD)))
     connection.run_all(_ENDS, ending)
@@ -242,6 +244,13 @@ def _conclude(connection: Connection, reports: Sequence[Report]) -> None:
     released = [each.claim.id for each in reports if each.release and each.claim.id not in ended]
     if released:
         connection.run(_RELEASE, ids=released)
+
+
+def _due(unfinished: Sequence[Found], *, released: bool) -> int:
+    """When to go on. Who is through with a message for now has tried all but what waits for something that failed."""
+    tried: list[int] = [found["later"] for found in unfinished if found["later"] is not None]
+    every: list[int] = [found["next_try_at"] for found in unfinished]
+    return min(tried if released and tried else every)
 
 
 def _ending(each: Report, died: Found | None) -> dict[str, Any]:

@@ -111,6 +111,20 @@ def test_a_message_is_due_when_the_first_of_its_effects_is(ledger: Ledger, clerk
     assert ledger.due(10) == (claim.id,)
 
 
+def test_a_message_is_not_due_for_what_waits_behind_an_effect_that_failed(ledger: Ledger, clerk: Any) -> None:
+    """Else it would be worked on every minute, in vain, until the effect's own time."""
+    claim = clerk.planned(clerk.effect("forwarding"), clerk.effect("moving", 1, place=True))
+    clerk.report(claim, clerk.later("forwarding"))
+    assert ledger.due(10) == ()
+
+
+def test_a_message_that_is_left_in_the_middle_is_due_at_once(ledger: Ledger, clerk: Any) -> None:
+    claim = clerk.planned(clerk.effect("a"), clerk.effect("b", 1))
+    ledger.report([Report(claim=claim, outcomes=(clerk.later("a"),), release=False)])
+    ledger.release([claim])
+    assert ledger.due(10) == (claim.id,)
+
+
 def test_a_dead_effect_does_not_end_the_message_while_another_waits(clerk: Any) -> None:
     claim = clerk.planned(clerk.effect("a"), clerk.effect("b", 1))
     clerk.report(claim, Failed(key="a", error="refused"), clerk.later("b"))
