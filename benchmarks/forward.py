@@ -3,10 +3,12 @@
     python benchmarks/forward.py [--messages 2000] [--rounds 3] [--threads 4]
 
 The server is Postfix's smtp-sink. `transport`: our sessions alone, one thread. `service`: claimed from the ledger, planned,
-recorded as begun, sent, remembered and recorded as done, every step of it fsynced, by so many threads.
+recorded as begun, sent, remembered and recorded as done, every step of it fsynced, by so many threads of one process,
+or by two worker processes (as `postroom work` twice) on one ledger.
 """
 
 import argparse
+import multiprocessing
 import smtplib
 import socket
 import sys
@@ -19,6 +21,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -30,7 +33,7 @@ from postroom.ledger import Arrival, Batch, Ledger, Query, State
 from postroom.logs import StandardError
 from postroom.pipeline.outgoing import Mail
 from postroom.service import PATIENCE
-from postroom.settings import Settings, load, load_pipelines
+from postroom.settings import load, load_pipelines
 from postroom.testing import message
 from postroom.transports.smtp.terms import Terms
 from postroom.transports.smtp.transport import SmtpTransport
@@ -61,32 +64,33 @@ def transport(port: int, messages: Sequence[bytes]) -> float:
         way.close()
 
 
+def write_site(root: Path, ports: Sequence[int]) -> None:
+    """One mailbox, whose messages go to the server that their subject names."""
+    rules = [
+        {
+            "name": f"to {number}",
+            "when": {"subject": f"* {number}"},
+            "do": [{"forward": {"to": RECIPIENT, "server": f"s{number}", "on-dmarc-fail": "send"}}, "discard"],
+        }
+        for number in range(len(ports))
+    ]
+    (root / "pipelines").mkdir()
+    (root / "pipelines" / "main.yaml").write_text(yaml.safe_dump({"rules": rules}))
+    servers = {
+        f"s{number}": {"url": f"smtp://127.0.0.1:{port}", "tls": "off", "timeout": "30s"}
+        for number, port in enumerate(ports)
+    }
+    mailboxes = {"in": {"url": "lmtp+unix:lmtp.sock", "pipeline": "main", "store": "mail", "recipients": [{"to": "*"}]}}
+    (root / "postroom.yaml").write_text(
+        yaml.safe_dump({"state": "state", "pipelines": "pipelines", "servers": servers, "mailboxes": mailboxes})
+    )
+
+
 @contextmanager
-def site(ports: Sequence[int], replied: list[float]) -> Iterator[tuple[Settings, Ledger, Labour]]:
-    """One mailbox, whose messages go to the server that their subject names. `replied`: when servers took them."""
-    with tempfile.TemporaryDirectory() as directory, ExitStack() as stack:
-        root = Path(directory)
-        rules = [
-            {
-                "name": f"to {number}",
-                "when": {"subject": f"* {number}"},
-                "do": [{"forward": {"to": RECIPIENT, "server": f"s{number}", "on-dmarc-fail": "send"}}, "discard"],
-            }
-            for number in range(len(ports))
-        ]
-        (root / "pipelines").mkdir()
-        (root / "pipelines" / "main.yaml").write_text(yaml.safe_dump({"rules": rules}))
-        servers = {
-            f"s{number}": {"url": f"smtp://127.0.0.1:{port}", "tls": "off", "timeout": "30s"}
-            for number, port in enumerate(ports)
-        }
-        mailboxes = {
-            "in": {"url": "lmtp+unix:lmtp.sock", "pipeline": "main", "store": "mail", "recipients": [{"to": "*"}]}
-        }
-        (root / "postroom.yaml").write_text(
-            yaml.safe_dump({"state": "state", "pipelines": "pipelines", "servers": servers, "mailboxes": mailboxes})
-        )
-        settings = load(root / "postroom.yaml")
+def working(root: Path, replied: list[float]) -> Iterator[tuple[Ledger, Labour]]:
+    """A worker of this site. `replied`: when servers took messages."""
+    settings = load(root / "postroom.yaml")
+    with ExitStack() as stack:
         ledger = stack.enter_context(open_ledger(settings, settings.state_of()))
         log = StandardError(level="error")
         known = load_pipelines(settings)
@@ -104,8 +108,10 @@ def site(ports: Sequence[int], replied: list[float]) -> Iterator[tuple[Settings,
         keeper = Keeper(ledger, log)
         stack.callback(keeper.close)
         mailbox = settings.mailboxes["in"]
-        labour = Labour(worker, keeper, lambda row: Seat(home(mailbox, row.store), lambda _: True), lambda _: None)
-        yield settings, ledger, labour
+        yield (
+            ledger,
+            Labour(worker, keeper, lambda row: Seat(home(mailbox, row.store), lambda _: True), lambda _: None),
+        )
 
 
 def recorded(ledger: Ledger, messages: Sequence[bytes], store: str = "/nonexistent") -> list[int]:
@@ -128,14 +134,48 @@ def recorded(ledger: Ledger, messages: Sequence[bytes], store: str = "/nonexiste
 def service(ports: Sequence[int], messages: Sequence[bytes], threads: int) -> tuple[float, int]:
     """Messages a second until the last was taken, and how many were."""
     replied: list[float] = []
-    with site(ports, replied) as (_, ledger, labour):
-        ids = recorded(ledger, messages)
+    with tempfile.TemporaryDirectory() as directory:
+        write_site(Path(directory), ports)
+        with working(Path(directory), replied) as (ledger, labour):
+            ids = recorded(ledger, messages)
+            began = time.perf_counter()
+            with ThreadPoolExecutor(threads) as pool:
+                for start in range(0, len(ids), BATCH):
+                    pool.submit(labour.process, ids[start : start + BATCH])
+            assert len(ledger.find(Query(states=(State.SETTLED, State.DONE), limit=100_000))) == len(replied)
+    return len(replied) / (max(replied) - began), len(replied)
+
+
+def processes(port: int, messages: Sequence[bytes], count: int) -> float:
+    """The same with so many worker processes, which are up and have sent a batch before."""
+    spawn = multiprocessing.get_context("spawn")
+    with tempfile.TemporaryDirectory() as directory:
+        write_site(Path(directory), [port])
+        with working(Path(directory), []) as (ledger, _):
+            ids = recorded(ledger, messages)
+            ready, answers = spawn.Barrier(count), spawn.Queue()
+            shares = [(directory, ids[number::count], ready, answers) for number in range(count)]
+            workers = [spawn.Process(target=share, args=arguments) for arguments in shares]
+            for one in workers:
+                one.start()
+            spans = [answers.get(timeout=300) for _ in workers]
+            for one in workers:
+                one.join()
+            assert len(ledger.find(Query(states=(State.SETTLED,), limit=100_000))) == len(messages)
+    sent = len(messages) - count * BATCH
+    return sent / (max(end for _, end in spans) - min(began for began, _ in spans))
+
+
+def share(directory: str, ids: Sequence[int], ready: Any, answers: Any) -> None:
+    """One process's part; answers when it began and when the last was taken."""
+    replied: list[float] = []
+    with working(Path(directory), replied) as (_, labour):
+        labour.process(ids[:BATCH])
+        ready.wait()
         began = time.perf_counter()
-        with ThreadPoolExecutor(threads) as pool:
-            for start in range(0, len(ids), BATCH):
-                pool.submit(labour.process, ids[start : start + BATCH])
-        assert len(ledger.find(Query(states=(State.SETTLED, State.DONE), limit=100_000))) == len(replied)
-        return len(replied) / (max(replied) - began), len(replied)
+        for start in range(BATCH, len(ids), BATCH):
+            labour.process(ids[start : start + BATCH])
+        answers.put((began, max(replied)))
 
 
 @contextmanager
@@ -176,6 +216,7 @@ def main() -> None:
             report.add("smtplib", rate=plain(one.port, made(chosen.messages)))
             report.add("transport", rate=transport(one.port, made(chosen.messages)))
             report.add("service, 1 thread", rate=service([one.port], made(chosen.messages), 1)[0])
+            report.add("service, 2 processes", rate=processes(one.port, made(chosen.messages), 2))
             report.add(
                 f"service, {chosen.threads} threads", rate=service([one.port], made(chosen.messages), chosen.threads)[0]
             )
@@ -186,7 +227,9 @@ def main() -> None:
             with hanging() as port:
                 rate, done = service([*ports, port], made(1000, 10), chosen.threads)
                 report.add("nine servers beside one that hangs", rate=rate, done=done)
-    bases = dict.fromkeys(["transport", "service, 1 thread", f"service, {chosen.threads} threads"], "smtplib")
+    bases = dict.fromkeys(
+        ["transport", "service, 1 thread", "service, 2 processes", f"service, {chosen.threads} threads"], "smtplib"
+    )
     bases["nine servers beside one that hangs"] = "nine servers"
     report.table({"rate": ("messages/s", 0), "done": ("done", 0)}, ("ratio", "rate", bases))
 

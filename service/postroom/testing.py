@@ -203,6 +203,9 @@ class Transport:
     failures: Failures = field(default_factory=Failures)
     sent: list[Mail] = field(default_factory=list)
 
+    def prepare(self) -> bool:
+        return True
+
     def send(self, mail: Mail) -> Mapping[str, Reply]:
         self.failures.count()
         self.sent.append(mail)

@@ -146,6 +146,11 @@ class Effect(Model):
         """Whether it waits until all others are done (`remember`)."""
         return False
 
+    def prepare(self, tools: "Tools") -> bool:
+        """Whether it would not wait for a server to come up; else that begins to, and others have their turn first."""
+        del tools
+        return True
+
     @abstractmethod
     def perform(self, letter: Letter, tools: "Tools") -> Receipt:
         """Do it. Raises Temporary, Permanent or Uncertain; anything else counts as temporary."""

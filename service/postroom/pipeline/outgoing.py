@@ -69,6 +69,10 @@ class Transport(Protocol):
         """Whether what may have been delivered is set aside for a person and not sent again."""
         ...
 
+    def prepare(self) -> bool:
+        """Whether a mail would not wait for the server to come up; if it would, the server is called meanwhile."""
+        ...
+
     def send(self, mail: Mail) -> Mapping[str, Reply]:
         """One reply for each recipient. Raises Temporary where the server cannot be reached or does not want to talk:
         then nobody got anything."""

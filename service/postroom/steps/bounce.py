@@ -59,6 +59,9 @@ class BounceEffect(Effect):
     def target(self) -> str:
         return self.to
 
+    def prepare(self, tools: Tools) -> bool:
+        return tools.servers[self.server].prepare()
+
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
         silence = self._silence(letter, tools)
         if silence:

@@ -52,6 +52,9 @@ class ForwardEffect(Effect):
     def target(self) -> str:
         return self.to
 
+    def prepare(self, tools: Tools) -> bool:
+        return tools.servers[self.server].prepare()
+
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
         if self.refused:
             raise Permanent(f"not forwarded: {self.refused}")

@@ -68,6 +68,9 @@ class ReplyEffect(Effect):
     def target(self) -> str:
         return self.to
 
+    def prepare(self, tools: Tools) -> bool:
+        return tools.servers[self.server].prepare()
+
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
         if tools.clock() - letter.received > DAY:
             return Receipt(detail="not answered: it came more than a day ago")

@@ -38,6 +38,10 @@ class MxTransport:
     _pools: dict[tuple[str, str, bool], Pool] = field(default_factory=dict, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
 
+    def prepare(self) -> bool:
+        """Who will be called only the DNS knows."""
+        return True
+
     def send(self, mail: Mail) -> Mapping[str, Reply]:
         """Raises Temporary where nobody got anything and it may be otherwise later."""
         if self.allowance is not None:

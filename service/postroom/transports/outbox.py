@@ -18,6 +18,9 @@ class Outbox:
     host: str
     holds: bool = False
 
+    def prepare(self) -> bool:
+        return True
+
     def send(self, mail: Mail) -> Mapping[str, Reply]:
         """Raises Temporary where the disk does not take it."""
         return {one: self._put(mail, one) for one in mail.recipients}

@@ -23,12 +23,12 @@ from postroom.pipeline.view import Envelope, Home, View
 from postroom.settings.model import Retry
 from postroom.spool import Spool
 from postroom.work.job import Job, Raw, Seat, Task, Verdict, describe, record, reply_in, waiting
+from postroom.work.order import groups
 from postroom.work.performer import Performer
 from postroom.work.recent import Recent
 
 # Renewed while the work goes on; a process that is gone loses its lease at once.
 LEASE = timedelta(minutes=3)
-GROUP = 16  # messages whose unrepeatable effects are recorded as begun in one commit
 
 
 class Postponed(Temporary):
@@ -72,7 +72,7 @@ class Worker:
             jobs = [job for claim in claims if (job := self._tried(claim, seat, stack)) is not None]
             jobs = self._together(jobs, self._store)
             performer = self._performer()
-            for group in groups(jobs):
+            for group in groups(jobs, self.tools):
                 self._carry_out(group, performer)
 
     def _performer(self) -> Performer:
@@ -258,12 +258,3 @@ class Worker:
         self.log.warning("message.dead", mailbox=claim.row.mailbox, message=claim.id)
         self.meter.ended(claim.row.mailbox, claim.row.pipeline, "dead")
         return Verdict(state="dead", plan=made, error=reason)
-
-
-def groups(jobs: Sequence[Job]) -> Iterator[list[Job]]:
-    """All that can be repeated at once; the rest in small groups: of these a crash leaves some that may have been
-    done."""
-    yield [job for job in jobs if not job.risks]
-    risky = [job for job in jobs if job.risks]
-    for start in range(0, len(risky), GROUP):
-        yield risky[start : start + GROUP]

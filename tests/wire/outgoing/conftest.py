@@ -137,14 +137,27 @@ def do() -> object:
 
 
 @pytest.fixture
+def rules(do: object) -> object:
+    return [{"name": "all", "do": do}]
+
+
+@pytest.fixture
+def patience() -> float | None:
+    """Seconds that mail waits for a server to come up."""
+    return None
+
+
+@pytest.fixture
 def inside() -> Iterator[Smtp]:
     with serving_smtp(lmtp=True) as made:
         yield made
 
 
 @pytest.fixture
-def relay(tmp_path: Path, server: Smtp, inside: Smtp, dns: Dns, do: object) -> Iterator[Relay]:
-    with relaying(tmp_path, server, inside, dns, do) as made:
+def relay(
+    tmp_path: Path, server: Smtp, inside: Smtp, dns: Dns, rules: object, patience: float | None
+) -> Iterator[Relay]:
+    with relaying(tmp_path, server, inside, dns, rules, patience) as made:
         yield made
 
 

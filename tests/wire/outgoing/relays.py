@@ -1,7 +1,7 @@
 """A pure relay with its real ledger and worker: what it takes is worked on at once."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -48,6 +48,23 @@ class Relay:
         self._labour.process([recorded.id])
         return self._state()
 
+    def take_all(self, contents: Sequence[bytes]) -> None:
+        """Messages that are worked on in one batch."""
+        now = datetime.now(UTC)
+        arrivals = tuple(
+            Arrival(
+                source_key=f"{now} {number}",
+                pipeline="main",
+                received=now,
+                sender=SENDER,
+                recipients=("you@home.example",),
+                content=content,
+            )
+            for number, content in enumerate(contents)
+        )
+        recorded = self.ledger.record("in", Batch(arrivals=arrivals))
+        self._labour.process([one.id for one in recorded if isinstance(one, Recorded)])
+
     def replay(self, number: int, *, again: bool = False) -> str:
         """What became of it when a person had it tried once more, or planned again."""
         assert self.ledger.replay(number, again=again)
@@ -60,11 +77,12 @@ class Relay:
 
 
 @contextlib.contextmanager
-def relaying(root: Path, server: Smtp, inside: Smtp, dns: Dns, do: object) -> Iterator[Relay]:
-    """`do`: what its only rule does. `inside`: a server of LMTP beside the one for everybody."""
+def relaying(
+    root: Path, server: Smtp, inside: Smtp, dns: Dns, rules: object, patience: float | None = None
+) -> Iterator[Relay]:
+    """`inside`: a server of LMTP beside the one for everybody. `patience`: as tools have it."""
     (root / "pipelines").mkdir()
-    rules = {"rules": [{"name": "all", "do": do}]}
-    (root / "pipelines" / "main.yaml").write_text(yaml.safe_dump(rules))
+    (root / "pipelines" / "main.yaml").write_text(yaml.safe_dump({"rules": rules}))
     mailbox = {"url": "lmtp+unix:l.sock", "pipeline": "main", "store": "none", "recipients": [{"to": "*"}]}
     written = {
         "state": "state",
@@ -84,7 +102,7 @@ def relaying(root: Path, server: Smtp, inside: Smtp, dns: Dns, do: object) -> It
     known, log = load_pipelines(settings), StandardError(level="error")
     with contextlib.ExitStack() as stack:
         ledger = stack.enter_context(open_ledger(settings, settings.state_of()))
-        tools = replace(make_tools(settings, settings.state_of(), ledger), answers=False)
+        tools = replace(make_tools(settings, settings.state_of(), ledger, patience=patience), answers=False)
         worker = Worker(
             ledger=ledger,
             spool=open_spool(settings, settings.state_of()),

@@ -73,6 +73,28 @@ def test_a_session_that_comes_up_late_is_there_for_those_who_try_later(server: S
     assert server.connections == 1
 
 
+def test_a_server_that_is_called_beforehand_is_called_once(server: Smtp) -> None:
+    server.silent.add("greeting")
+    way = transport(server, patience=30)
+    assert [way.prepare(), way.prepare()] == [False, False]
+    with ThreadPoolExecutor(1) as threads:
+        sent = threads.submit(way.send, MAIL)
+        until(lambda: server.connections)
+        server.silent.clear()
+        sent.result()
+    assert (server.connections, len(server.received)) == (1, 1)
+    assert way.prepare()
+
+
+def test_of_a_server_that_was_called_in_vain_others_hear(server: Smtp) -> None:
+    server.answers["greeting"] = "421 not now"
+    way = transport(server, patience=30)
+    assert not way.prepare()
+    until(way.prepare)  # nobody waits for it any more
+    with pytest.raises(Temporary, match=r"left alone for a while.*421 not now"):
+        way.send(MAIL)
+
+
 def test_a_server_that_refuses_at_once_is_told_of_at_once(server: Smtp) -> None:
     server.answers["greeting"] = "421 not now"
     with pytest.raises(Temporary, match="421 not now"):

@@ -64,6 +64,17 @@ class Pool:
             raise
         self._free(seat, again=seat.session.used < MOST_USES)
 
+    def prepare(self) -> bool:
+        """Whether a session is up, or nobody would wait for one; else one begins to come up aside."""
+        with self._changed:
+            if self._patience is None or self._idle or self._standing.left_alone:
+                return True
+            if not self._seats:
+                seat = self._seated(None)
+                seat.left = True
+                self._call(seat)
+            return any(seat.session is not None for seat in self._seats.values())
+
     def leave_alone(self, error: Exception) -> None:
         """The server said that it does not want to hear from us for now."""
         with self._changed:
@@ -91,6 +102,9 @@ class Pool:
                     if session.wire.is_quiet:
                         return self._seated(session)
                     session.wire.close()
+                if seat := next((seat for seat in self._seats.values() if seat.left), None):
+                    seat.left = False  # it is waited for again
+                    return seat
                 if len(self._seats) < (self.limit if self._standing.proven else 1):
                     return self._seated(None)
                 now = time.monotonic()
@@ -101,15 +115,21 @@ class Pool:
     def _opened(self, seat: "_Seat") -> Session:
         if self._patience is None:
             return self._open()
-        threading.Thread(target=self._open_aside, args=(seat,), name="smtp", daemon=True).start()
         with self._changed:
-            self._changed.wait_for(lambda: seat.session or seat.error, self._patience)
+            if not seat.called:
+                self._call(seat)
+            left = max(seat.begun + self._patience - time.monotonic(), 0)
+            self._changed.wait_for(lambda: seat.session or seat.error, left)
             if seat.error is not None:
                 raise seat.error
             if seat.session is None:
                 seat.left = True
                 raise _Slow("the server is slow to answer", after=LATER)
             return seat.session
+
+    def _call(self, seat: "_Seat") -> None:
+        seat.called = True
+        threading.Thread(target=self._open_aside, args=(seat,), name="smtp", daemon=True).start()
 
     def _open_aside(self, seat: "_Seat") -> None:
         session: Session | None = None
@@ -120,12 +140,13 @@ class Pool:
             error = failed
         with self._changed:
             seat.session, seat.error = session, error
+            if session is not None:
+                self._standing.worked()
             if seat.left:
                 del self._seats[id(seat)]
                 if error is not None:
                     self._standing.failed(error)
                 if session is not None:
-                    self._standing.worked()
                     self._idle.append((session, time.monotonic()))
                     self._watch()
             self._changed.notify_all()
@@ -172,11 +193,12 @@ class _Seat:
     def __init__(self, session: Session | None) -> None:
         self.session = session
         self.error: Exception | None = None  # why it did not come up
-        self.left = False  # nobody waits for it any more
-        self._begun = time.monotonic()
+        self.called = False  # it is being opened by a thread of its own
+        self.left = False  # nobody waits for it
+        self.begun = time.monotonic()
 
     def hangs(self, now: float) -> bool:
         if self.session is None:
-            return now - self._begun > OPENING
+            return now - self.begun > OPENING
         since = self.session.wire.since
         return since is not None and now - since > STALLED

@@ -18,9 +18,13 @@ class Standing:
         self._times = 0
         self._reason = ""
 
+    @property
+    def left_alone(self) -> bool:
+        return time.monotonic() < self._until
+
     def check(self) -> None:
         """Raise Temporary while the server is left alone."""
-        if time.monotonic() < self._until:
+        if self.left_alone:
             raise Temporary(f"the server is left alone for a while: {self._reason}")
 
     def failed(self, error: Exception) -> None:

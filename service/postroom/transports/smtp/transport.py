@@ -25,6 +25,10 @@ class SmtpTransport:
     def __post_init__(self) -> None:
         object.__setattr__(self, "_pool", Pool(lambda: Session.opened(self.terms), self.connections, self.patience))
 
+    def prepare(self) -> bool:
+        """Whether a session is up, or none would be waited for; else one begins to come up."""
+        return self._pool.prepare()
+
     def send(self, mail: Mail) -> Mapping[str, Reply]:
         """One reply for each recipient. Raises Temporary where the server is away, busy, or at its limit."""
         if self.allowance is not None:
