@@ -84,7 +84,7 @@ class Labour:
             if claims:
                 self._work(claims)
         except PostroomError as error:  # the ledger is away; the messages are in it
-            log.warning("work.failed", reason=type(error).__name__)
+            log.warning("work.failed", reason=str(error))
             self._give_back(claims)
         except Exception as error:  # a bug of ours: like a crash, so that it comes alone next time and has an end
             log.warning("work.failed", reason=type(error).__name__)
