@@ -26,8 +26,7 @@ class StoreEffect(Effect):
 
     def perform(self, letter: Letter, tools: Tools) -> Receipt:
         root = Path(self.store)
-        most = tools.new_stores(letter.mailbox, self.store)
-        if most is not None and not root.is_dir():
+        if not root.is_dir() and (most := tools.new_stores(letter.mailbox, self.store)) is not None:
             allowance.store(tools.memory, letter.mailbox, letter.key, most)
         new = maildir.deliver(
             [letter.prefix, *letter.chunks],
